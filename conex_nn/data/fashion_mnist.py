@@ -1,0 +1,94 @@
+"""Fashion-MNIST: articles of clothing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+from typing_extensions import override
+
+from conex_nn.data.idx_files import read_idx_set
+from conex_nn.data.image_data_module import ImageDataModule, Splits
+from conex_nn.data.splitting import cut, sample_count
+
+
+class FashionMNIST(ImageDataModule):
+    """Articles of clothing, 60 000 + 10 000 images of 28 x 28 pixels: MNIST's format, a harder task.
+
+    The test part is the official one; validation is cut from the training part, stratified, by `seed` alone. The files
+    are downloaded to ``<root>/FashionMNIST/raw`` on first use.
+
+    Args:
+        root: Folder with the data.
+        encoder: Maps intensities ``(1, 28, 28)`` to ``(time, 1, 28, 28)``; see :class:`ImageDataModule`.
+        encode_on: ``"device"`` or ``"worker"``; see :class:`ImageDataModule`.
+        batch_size: Samples per batch [1].
+        augment: Applied to training batches on the device, before encoding.
+        validation: Training images kept for validation: a number or a fraction [1].
+        num_workers: Processes that read batches [1].
+        seed: Seed of the split [1].
+
+    Raises:
+        ValueError: If a size or another number is out of range.
+        RuntimeError: When used, if the files are neither there nor to be had.
+
+    Example:
+        >>> from conex_nn.encoders import Poisson
+        >>> data = FashionMNIST(root="data", encoder=Poisson(time=30))
+        >>> data.num_classes, data.feature_shape, data.class_names[0]
+        (10, (1, 28, 28), 'T-shirt/top')
+
+    References:
+        Xiao, Rasul and Vollgraf, Fashion-MNIST (2017), table 2.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str | Path = "data",
+        encoder: Callable[[Tensor], Tensor] | None = None,
+        encode_on: Literal["device", "worker"] = "device",
+        batch_size: int = 128,
+        augment: Callable[[Tensor], Tensor] | None = None,
+        validation: int | float = 5000,
+        num_workers: int = 0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(
+            class_names=_CLASS_NAMES,
+            feature_shape=(1, 28, 28),
+            encoder=encoder,
+            encode_on=encode_on,
+            batch_size=batch_size,
+            augment=augment,
+            num_workers=num_workers,
+        )
+        sample_count("validation", validation, total=0)  # an unusable size fails here, not after a download
+        self._validation = validation
+        self._root = root
+        self._seed = seed
+
+    @override
+    def prepare_data(self) -> None:
+        read_idx_set("FashionMNIST", root=self._root, train=False)
+
+    @override
+    def splits(self) -> Splits:
+        data = self.labelled(*read_idx_set("FashionMNIST", root=self._root, train=True))
+        validation, train = cut(data, sample_count("validation", self._validation, total=len(data)), seed=self._seed)
+        test = self.labelled(*read_idx_set("FashionMNIST", root=self._root, train=False))
+        return Splits(train=train, validation=validation, test=test)
+
+
+_CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)

@@ -1,0 +1,60 @@
+"""Linear decay over one step, exact or by Euler's method."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+__all__ = ["Method", "decay_factor", "membrane_coefficients"]
+
+Method = Literal["exact", "euler"]
+
+
+def decay_factor(tau: Float[Tensor, "..."], *, dt: float, method: Method = "exact") -> Float[Tensor, "..."]:
+    r"""Return the factor by which a quantity with :math:`\tau \dot x = -x` shrinks in one step.
+
+    Args:
+        tau: Time constant [ms].
+        dt: Length of the step [ms].
+        method: ``"exact"`` for exp(-dt/tau), ``"euler"`` for 1 - dt/tau.
+
+    Returns:
+        The factor [1].
+
+    Example:
+        >>> decay_factor(torch.tensor([10.0]), dt=1.0), decay_factor(torch.tensor([10.0]), dt=1.0, method="euler")
+        (tensor([0.9048]), tensor([0.9000]))
+    """
+    return torch.exp(-dt / tau) if method == "exact" else 1 - dt / tau
+
+
+def membrane_coefficients(
+    tau_mem: Float[Tensor, "#neurons"],
+    v_rest: Float[Tensor, "#neurons"],
+    resistance: Float[Tensor, "#neurons"],
+    *,
+    dt: float,
+    method: Method = "exact",
+) -> tuple[Float[Tensor, "#neurons"], Float[Tensor, "#neurons"], Float[Tensor, "#neurons"]]:
+    r"""Return what a step of the membrane needs: ``v <- decay * v + (gain * current + drive)``.
+
+    It solves :math:`\tau_m \dot v = v_\mathrm{rest} - v + R I` for a current held constant over the step.
+
+    Args:
+        tau_mem: Membrane time constant [ms].
+        v_rest: Resting potential [mV].
+        resistance: Membrane resistance [MOhm].
+        dt: Length of the step [ms].
+        method: ``"exact"`` or ``"euler"``.
+
+    Returns:
+        ``decay`` [1], ``gain`` [MOhm] and ``drive`` [mV].
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> membrane_coefficients(10 * one, 0 * one, 2 * one, dt=1.0, method="euler")
+        (tensor([0.9000]), tensor([0.2000]), tensor([0.]))
+    """
+    decay = decay_factor(tau_mem, dt=dt, method=method)
+    return decay, (1 - decay) * resistance, (1 - decay) * v_rest

@@ -1,0 +1,116 @@
+"""What the numba kernels need and numba does not give: raw pointers, a shared counter, a vectorised exponential."""
+
+import math
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
+
+__all__ = ["as_pointer", "fetch_add", "inline", "locate", "make_exp", "offset", "sweep"]
+
+
+class _NoAlias(Compiler):
+    """Tell LLVM that the arrays of a sweep do not overlap, without which it does not vectorise loops over many."""
+
+    def __init__(self, *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)
+        self.state.flags.noalias = True
+
+
+sweep = numba.njit(error_model="numpy", pipeline_class=_NoAlias)
+"""Compile one pass over a block of neurons whose pointers do not overlap."""
+
+inline = numba.njit(error_model="numpy")
+"""Compile a scalar function for use inside a sweep."""
+
+
+@intrinsic
+def as_pointer(typingctx, address, dtype):
+    """Read an address as a pointer to ``dtype``."""
+    signature = types.CPointer(dtype.dtype)(address, dtype)
+
+    def codegen(context, builder, signature, args):
+        return builder.inttoptr(args[0], context.get_value_type(signature.return_type))
+
+    return signature, codegen
+
+
+@intrinsic
+def offset(typingctx, pointer, elements):
+    """Move a pointer on by so many elements."""
+
+    def codegen(context, builder, signature, args):
+        return builder.gep(args[0], [args[1]], inbounds=True)
+
+    return pointer(pointer, elements), codegen
+
+
+@intrinsic
+def fetch_add(typingctx, pointer, value):
+    """Add to a counter shared by all threads and return what it held before."""
+
+    def codegen(context, builder, signature, args):
+        return builder.atomic_rmw("add", args[0], args[1], "monotonic")
+
+    return types.int64(pointer, value), codegen
+
+
+@intrinsic
+def _float32_of_bits(typingctx, bits):
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.FloatType())
+
+    return types.float32(types.int32), codegen
+
+
+@intrinsic
+def _float64_of_bits(typingctx, bits):
+    def codegen(context, builder, signature, args):
+        return builder.bitcast(args[0], ir.DoubleType())
+
+    return types.float64(types.int64), codegen
+
+
+@inline
+def locate(chunk, period, block, total):
+    """Return where a chunk begins in the parameters and in the neurons, and its length.
+
+    The neurons of all samples lie in rows of ``period``, the length of the parameters; a row is cut into blocks.
+    """
+    pieces = (period + block - 1) // block
+    row = chunk // pieces
+    begin = (chunk - row * pieces) * block
+    return begin, row * period + begin, min(block, min(period - begin, total - (row * period + begin)))
+
+
+def make_exp(real):
+    """Make exp(x) for x < 80: range reduction and a Taylor polynomial, in operations that LLVM can vectorise."""
+    half, log2e = real(0.5), real(math.log2(math.e))
+    if real == types.float32:
+        # Cody-Waite: ln 2 in a part with trailing zeros and a rest, so that n * high is exact.
+        high, low, floor = np.float32(0.693359375), np.float32(-2.12194440e-4), np.float32(-87.0)
+        terms, shift, bias = 8, 23, 127
+        to_int, of_bits = types.int32, _float32_of_bits
+    else:
+        high, low, floor = np.float64(6.93145751953125e-1), np.float64(1.42860682030941723212e-6), np.float64(-708.0)
+        terms, shift, bias = 14, 52, 1023
+        to_int, of_bits = types.int64, _float64_of_bits
+    coefficients = tuple(real(1 / math.factorial(k)) for k in range(terms))
+    last = coefficients[-1]
+    shift, bias = to_int(shift), to_int(bias)
+
+    @inline
+    def exp(x):
+        x = max(x, floor)
+        n = types.int32(x * log2e + (half if x > 0 else -half))
+        count = real(n)
+        r = (x - count * high) - count * low
+        result = last
+        for k in range(2, terms + 1):
+            result = result * r + coefficients[terms - k]
+        return result * of_bits(to_int((to_int(n) + bias) << shift))
+
+    return exp

@@ -1,0 +1,165 @@
+"""Leaky and perfect integrate-and-fire neurons over a whole sequence.
+
+Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_time.
+"""
+
+from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, locate, offset, sweep
+from conex_nn.kernels.cpu.surrogates import make_derivative
+
+__all__ = ["backward", "forward"]
+
+_TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
+
+
+def forward(real, pauses):
+    """Make the forward kernel: currents in; spikes, and on demand the potentials before the reset, out."""
+    zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
+
+    @sweep
+    def plain_step(
+        current, decay, gain, drive, threshold, reset, pause, v, left, spikes, charged, held, dt, soft, save, n
+    ):
+        for i in range(n):
+            x = decay[i] * v[i] + (gain[i] * current[i] + drive[i])
+            x = zero if abs(x) < tiny else x
+            fires = x >= threshold[i]
+            if save:
+                charged[i] = x
+            spikes[i] = one if fires else zero
+            after = x - (threshold[i] - reset[i]) if soft else reset[i]
+            v[i] = after if fires else x
+
+    @sweep
+    def refractory_step(
+        current, decay, gain, drive, threshold, reset, pause, v, left, spikes, charged, held, dt, soft, save, n
+    ):
+        for i in range(n):
+            holds = left[i] > half * dt
+            x = decay[i] * v[i] + (gain[i] * current[i] + drive[i])
+            x = zero if abs(x) < tiny else x
+            x = v[i] if holds else x
+            fires = x >= threshold[i] and not holds
+            if save:
+                charged[i] = x
+                held[i] = one if holds else zero
+            spikes[i] = one if fires else zero
+            after = x - (threshold[i] - reset[i]) if soft else reset[i]
+            v[i] = after if fires else x
+            rest = left[i] - dt
+            rest = rest if rest > zero else zero
+            left[i] = pause[i] if fires else rest
+
+    step = refractory_step if pauses else plain_step
+
+    def kernel(args):
+        steps, total, stride, period, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
+        soft, save = args[7] != 0, args[8] != 0
+        current, rows, scalars = as_pointer(args[9], real), as_pointer(args[10], real), as_pointer(args[11], real)
+        v, left = as_pointer(args[12], real), as_pointer(args[13], real)
+        spikes, charged, held = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
+        while True:
+            chunk = fetch_add(args, 1)
+            if chunk >= chunks:
+                break
+            p, j, n = locate(chunk, period, block, total)
+            decay, gain, drive = offset(rows, p), offset(rows, period + p), offset(rows, 2 * period + p)
+            threshold, reset = offset(rows, 3 * period + p), offset(rows, 4 * period + p)
+            pause = offset(rows, 5 * period + p)
+            for t in range(steps):
+                o = t * total + j
+                step(
+                    offset(current, t * stride + j), decay, gain, drive, threshold, reset, pause, offset(v, j),
+                    offset(left, j), offset(spikes, o), offset(charged, o), offset(held, o), scalars[0], soft, save, n,
+                )  # fmt: skip
+
+    return kernel
+
+
+def backward(real, code, pauses, learn):
+    """Make the backward kernel: gradients of the spikes in, of the currents and parameters out."""
+    zero, tiny = real(0), real(_TINY)
+    derivative = make_derivative(real, code)
+
+    @sweep
+    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n):
+        for i in range(n):  # `out` holds the surrogate derivative on entry
+            x = charged[i]
+            fires = x >= threshold[i]
+            jump = reset[i] - threshold[i] if soft else reset[i] - x
+            g = grad[i] + (zero if detach else carry[i] * jump)
+            g = out[i] * g + (zero if fires and not soft else carry[i])
+            back = g * decay[i]
+            out[i] = g * gain[i]
+            carry[i] = zero if abs(back) < tiny else back
+
+    @sweep
+    def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n):
+        for i in range(n):
+            x = charged[i]
+            holds = held[i] > zero
+            fires = x >= threshold[i]
+            jump = reset[i] - threshold[i] if soft else reset[i] - x
+            g = grad[i] + (zero if detach else carry[i] * jump)
+            g = out[i] * g + (zero if fires and not soft else carry[i])
+            back = g * decay[i]
+            back = zero if abs(back) < tiny else back
+            out[i] = zero if holds else g * gain[i]
+            carry[i] = carry[i] if holds else back
+
+    step = refractory_step if pauses else plain_step
+
+    @sweep
+    def parameters_step(
+        grad, charged, held, decay, gain, drive, threshold, reset, carry, surrogate, before, before_held,
+        d_decay, d_gain, d_drive, d_threshold, d_reset, first, soft, detach, n,
+    ):  # fmt: skip
+        for i in range(n):
+            x = charged[i]
+            holds = pauses and held[i] > zero
+            fires = x >= threshold[i]
+            jump = reset[i] - threshold[i] if soft else reset[i] - x
+            through = surrogate[i] * (grad[i] + (zero if detach else carry[i] * jump))
+            g = through + (zero if fires and not soft else carry[i])
+            v = before[i]
+            if not first:
+                fired = v >= threshold[i] and not (pauses and before_held[i] > zero)
+                after = v - (threshold[i] - reset[i]) if soft else reset[i]
+                v = after if fired else v
+            at_spike = carry[i] if fires else zero
+            if not holds:
+                d_decay[i] += g * v
+                d_gain[i] += g * ((x - decay[i] * v - drive[i]) / gain[i])
+                d_drive[i] += g
+                d_threshold[i] -= through + (at_spike if soft else zero)
+                d_reset[i] += at_spike
+
+    def kernel(args):
+        steps, total, period, block, chunks = args[1], args[2], args[3], args[4], args[5]
+        soft, detach = args[6] != 0, args[7] != 0
+        grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
+        charges, helds, start = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
+        carries, outs, sums = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
+        while True:
+            chunk = fetch_add(args, 1)
+            if chunk >= chunks:
+                break
+            p, j, n = locate(chunk, period, block, total)
+            decay, gain, drive = offset(rows, p), offset(rows, period + p), offset(rows, 2 * period + p)
+            threshold, reset = offset(rows, 3 * period + p), offset(rows, 4 * period + p)
+            carry = offset(carries, j)
+            for back in range(steps):
+                o = (steps - 1 - back) * total + j
+                grad, charged, held, out = offset(grads, o), offset(charges, o), offset(helds, o), offset(outs, o)
+                derivative(scalars[0], scalars[1], charged, threshold, out, n)
+                if learn:
+                    first = back == steps - 1
+                    before = offset(start, j) if first else offset(charges, o - total)
+                    before_held = held if first else offset(helds, o - total)
+                    parameters_step(
+                        grad, charged, held, decay, gain, drive, threshold, reset, carry, out, before, before_held,
+                        offset(sums, j), offset(sums, total + j), offset(sums, 2 * total + j),
+                        offset(sums, 3 * total + j), offset(sums, 4 * total + j), first, soft, detach, n,
+                    )  # fmt: skip
+                step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n)
+
+    return kernel

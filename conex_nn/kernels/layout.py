@@ -1,0 +1,79 @@
+"""How tensors are laid before a kernel: parameters as rows of equal length, sequences as (time, everything else)."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+__all__ = ["BLOCK", "chunks_of", "reduce_rows", "stack_rows", "tile_rows"]
+
+BLOCK = 2048
+"""Neurons advanced together: their potentials stay in the first cache while time runs."""
+
+
+def stack_rows(parameters: Sequence[Tensor], neurons: torch.Size) -> Tensor:
+    """Stack parameters to one row each, differentiably.
+
+    Args:
+        parameters: Each of a shape that broadcasts to ``neurons``.
+        neurons: Axes of one state, batch included.
+
+    Returns:
+        Shape ``(parameters, n)`` where n is 1, or the neurons that the widest parameter spans.
+
+    Example:
+        >>> stack_rows([torch.tensor([1.0]), torch.tensor([[2.0], [3.0]])], torch.Size([8, 2, 2]))
+        tensor([[1., 1., 1., 1.],
+                [2., 2., 3., 3.]])
+    """
+    axes = max((p.dim() for p in parameters if p.numel() > 1), default=0)
+    if axes == 0:
+        return torch.stack([p.reshape(1) for p in parameters])
+    shape = neurons[len(neurons) - axes :]
+    return torch.stack([(p.reshape(()) if p.numel() == 1 else p).expand(shape).reshape(-1) for p in parameters])
+
+
+def tile_rows(rows: Tensor, total: int) -> Tensor:
+    """Repeat parameter rows until a block of neurons finds its values in a straight line.
+
+    Args:
+        rows: From :func:`stack_rows`, ``(parameters, n)``.
+        total: Neurons of the whole batch.
+
+    Returns:
+        Shape ``(parameters, period)``; the values of neuron j stand in column ``j % period``.
+
+    Example:
+        >>> tile_rows(torch.tensor([[1.0, 2.0]]), total=4)
+        tensor([[1., 2., 1., 2.]])
+    """
+    return rows.repeat(1, max(1, min(BLOCK, total) // rows.shape[1])).contiguous()
+
+
+def chunks_of(period: int, total: int) -> int:
+    """Return into how many chunks the neurons are cut for parameters of this period.
+
+    Args:
+        period: Length of the parameter rows.
+        total: Neurons of the whole batch.
+
+    Example:
+        >>> chunks_of(period=2048, total=5000), chunks_of(period=3000, total=3000)
+        (3, 2)
+    """
+    return -(-total // period) * -(-period // BLOCK)
+
+
+def reduce_rows(sums: Tensor, rows: Tensor) -> Tensor:
+    """Sum the gradients of parameters over the batch.
+
+    Args:
+        sums: One per neuron of the batch, ``(parameters, total)``.
+        rows: The parameters, ``(parameters, n)``.
+
+    Example:
+        >>> reduce_rows(torch.ones(2, 4), torch.ones(2, 2))
+        tensor([[2., 2.],
+                [2., 2.]])
+    """
+    return sums.reshape(len(rows), -1, rows.shape[1]).sum(1)

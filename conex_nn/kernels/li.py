@@ -1,0 +1,112 @@
+"""Leaky integrators over a whole sequence, as operators of torch."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.threads import launch
+
+__all__ = ["li_sequence"]
+
+
+@torch.library.custom_op("conex_nn::li", mutates_args=(), device_types="cpu")
+def _forward(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
+    steps, total = current.shape[0], v.numel()
+    constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
+    source = (current[0] if constant else current).to(v.dtype).contiguous()
+    tiled = tile_rows(rows, total)
+    out = torch.empty(current.shape, dtype=v.dtype)
+    period = tiled.shape[1]
+    launch(
+        "li.forward",
+        (),
+        v.dtype,
+        (steps, total, 0 if constant else total, period, BLOCK, chunks_of(period, total)),
+        (source, tiled, v.contiguous(), out),
+        out.numel(),
+    )
+    return out
+
+
+@_forward.register_kernel("cuda")
+def _(*inputs: Any) -> Tensor:
+    from conex_nn.kernels.gpu.li import forward
+
+    return forward(*inputs)
+
+
+@_forward.register_fake
+def _(current, v, rows):
+    return v.new_empty(current.shape)
+
+
+@torch.library.custom_op("conex_nn::li_backward", mutates_args=(), device_types="cpu")
+def _backward(grad: Tensor, potentials: Tensor, v: Tensor, rows: Tensor, learn: bool) -> tuple[Tensor, Tensor, Tensor]:
+    steps, total = grad.shape[0], v.numel()
+    tiled = tile_rows(rows, total)
+    out = torch.empty(grad.shape, dtype=v.dtype)
+    carry = torch.zeros(v.shape, dtype=v.dtype)
+    sums = v.new_zeros((len(rows), total) if learn else 0)
+    period = tiled.shape[1]
+    launch(
+        "li.backward",
+        (learn,),
+        v.dtype,
+        (steps, total, period, BLOCK, chunks_of(period, total)),
+        (grad.contiguous(), tiled, potentials, v.contiguous(), carry, out, sums),
+        out.numel(),
+    )
+    return out, carry, reduce_rows(sums, rows) if learn else sums
+
+
+@_backward.register_kernel("cuda")
+def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+    from conex_nn.kernels.gpu.li import backward
+
+    return backward(*inputs)
+
+
+@_backward.register_fake
+def _(grad, potentials, v, rows, learn):
+    return v.new_empty(grad.shape), v.new_empty(v.shape), rows.new_empty(rows.shape if learn else (0,))
+
+
+def _setup_context(ctx, inputs, output):
+    current, v, rows = inputs
+    ctx.dtype, ctx.steps = current.dtype, current.shape[0]
+    learn = rows.requires_grad
+    ctx.save_for_backward(output if learn else v.new_empty(0), v, rows)
+
+
+def _differentiate(ctx, grad):
+    potentials, v, rows = ctx.saved_tensors
+    learn = ctx.needs_input_grad[2]
+    d_current, d_v, d_rows = _backward(grad, potentials, v, rows, learn)
+    return d_current.to(ctx.dtype), d_v, d_rows if learn else None
+
+
+_forward.register_autograd(_differentiate, setup_context=_setup_context)
+
+
+def li_sequence(current: Tensor, v: Tensor, *, decay: Tensor, gain: Tensor, drive: Tensor) -> Tensor:
+    """Advance leaky integrators over a sequence: :func:`conex_nn.functional.li_step`, fused.
+
+    Args:
+        current: Input current, ``(time, *batch, *neurons)`` [nA].
+        v: Potential at the start [mV].
+        decay: What a step leaves of the potential [1].
+        gain: Potential that a step adds per current [MOhm].
+        drive: Potential that a step adds by itself [mV].
+
+    Returns:
+        The potential after each step [mV].
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> li_sequence(torch.ones(2, 1), torch.zeros(1), decay=0.5 * one, gain=one, drive=0 * one)
+        tensor([[1.0000],
+                [1.5000]])
+    """
+    return _forward(current, v, stack_rows([decay, gain, drive], v.shape))

@@ -1,0 +1,197 @@
+"""Leaky and perfect integrate-and-fire neurons over a whole sequence, as operators of torch.
+
+One pass forward keeps only the potentials before the reset; one pass backward computes the rest from them. The
+operators have fake and autograd registrations, so ``torch.compile`` and ``torch.export`` pass through them.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.threads import launch
+from conex_nn.surrogate import Surrogate
+
+__all__ = ["lif_sequence"]
+
+
+@torch.library.custom_op("conex_nn::lif", mutates_args=(), device_types="cpu")
+def _forward(
+    current: Tensor,
+    v: Tensor,
+    refractory: Tensor,
+    rows: Tensor,
+    dt: float,
+    pauses: bool,
+    soft_reset: bool,
+    detach_reset: bool,
+    code: int,
+    first: float,
+    second: float,
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    steps, total = current.shape[0], v.numel()
+    constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
+    source = (current[0] if constant else current).to(v.dtype).contiguous()
+    tiled = tile_rows(rows, total)
+    spikes = torch.empty(current.shape, dtype=v.dtype)
+    charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
+    held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
+    v = v.clone(memory_format=torch.contiguous_format)
+    left = refractory.clone(memory_format=torch.contiguous_format) if pauses else refractory.new_empty(0)
+    period = tiled.shape[1]
+    launch(
+        "lif.forward",
+        (pauses,),
+        v.dtype,
+        (steps, total, 0 if constant else total, period, BLOCK, chunks_of(period, total), soft_reset, save),
+        (source, tiled, v.new_tensor([dt]), v, left, spikes, charged, held),
+        spikes.numel(),
+    )
+    return spikes.to(current.dtype), v, left, charged, held
+
+
+@_forward.register_kernel("cuda")
+def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    from conex_nn.kernels.gpu.lif import forward
+
+    return forward(*inputs)
+
+
+@_forward.register_fake
+def _(current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, code, first, second, save):
+    full, none = current.shape, (0,)
+    return (
+        current.new_empty(full),
+        v.new_empty(v.shape),
+        v.new_empty(v.shape if pauses else none),
+        v.new_empty(full if save else none),
+        v.new_empty(full if save and pauses else none),
+    )
+
+
+@torch.library.custom_op("conex_nn::lif_backward", mutates_args=(), device_types="cpu")
+def _backward(
+    grad_spikes: Tensor,
+    grad_v: Tensor,
+    charged: Tensor,
+    held: Tensor,
+    v: Tensor,
+    rows: Tensor,
+    pauses: bool,
+    soft_reset: bool,
+    detach_reset: bool,
+    code: int,
+    first: float,
+    second: float,
+    learn: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    steps, total = charged.shape[0], v.numel()
+    tiled = tile_rows(rows, total)
+    out = torch.empty_like(charged)
+    carry = grad_v.clone(memory_format=torch.contiguous_format)
+    sums = charged.new_zeros((len(rows), total) if learn else 0)
+    period = tiled.shape[1]
+    launch(
+        "lif.backward",
+        (code, pauses, learn),
+        v.dtype,
+        (steps, total, period, BLOCK, chunks_of(period, total), soft_reset, detach_reset),
+        (
+            grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]),
+            charged, held, v.contiguous(), carry, out, sums,
+        ),
+        charged.numel(),
+    )  # fmt: skip
+    return out, carry, reduce_rows(sums, rows) if learn else sums
+
+
+@_backward.register_kernel("cuda")
+def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+    from conex_nn.kernels.gpu.lif import backward
+
+    return backward(*inputs)
+
+
+@_backward.register_fake
+def _(grad_spikes, grad_v, charged, held, v, rows, pauses, soft_reset, detach_reset, code, first, second, learn):
+    return torch.empty_like(charged), v.new_empty(v.shape), rows.new_empty(rows.shape if learn else (0,))
+
+
+def _setup_context(ctx, inputs, output):
+    current, v, _, rows, _, *options, _ = inputs
+    _, _, left, charged, held = output
+    ctx.mark_non_differentiable(left, charged, held)
+    ctx.set_materialize_grads(False)
+    ctx.options, ctx.dtype = options, current.dtype
+    ctx.save_for_backward(charged, held, v, rows)
+
+
+def _differentiate(ctx, grad_spikes, grad_v, *_):
+    charged, held, v, rows = ctx.saved_tensors
+    grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
+    grad_v = torch.zeros_like(v) if grad_v is None else grad_v
+    learn = ctx.needs_input_grad[3]
+    d_current, d_v, d_rows = _backward(grad_spikes, grad_v, charged, held, v, rows, *ctx.options, learn)
+    return d_current.to(ctx.dtype), d_v, None, d_rows if learn else None, *[None] * 8
+
+
+_forward.register_autograd(_differentiate, setup_context=_setup_context)
+
+
+def lif_sequence(
+    current: Tensor,
+    v: Tensor,
+    refractory: Tensor,
+    *,
+    decay: Tensor,
+    gain: Tensor,
+    drive: Tensor,
+    v_threshold: Tensor,
+    v_reset: Tensor,
+    refractory_time: Tensor | None,
+    dt: float,
+    surrogate: Surrogate,
+    soft_reset: bool,
+    detach_reset: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Advance integrate-and-fire neurons over a sequence: :func:`conex_nn.functional.lif_step`, fused.
+
+    Args:
+        current: Input current, ``(time, *batch, *neurons)`` [nA].
+        v: Potential at the start [mV].
+        refractory: Refractory time left at the start [ms].
+        decay: What a step leaves of the potential [1].
+        gain: Potential that a step adds per current [MOhm].
+        drive: Potential that a step adds by itself [mV].
+        v_threshold: Threshold [mV].
+        v_reset: Potential after a spike [mV].
+        refractory_time: Absolute refractory time [ms]; None for none.
+        dt: Length of the step [ms].
+        surrogate: Spike function, one with a ``code``.
+        soft_reset: Subtract instead of setting.
+        detach_reset: Let no gradient pass from the reset into the spikes.
+
+    Returns:
+        Spikes of the whole sequence [1]; potential [mV] and refractory time left [ms] at the end.
+
+    Example:
+        >>> import conex_nn.surrogate
+        >>> one = torch.ones(1)
+        >>> spikes, v, _ = lif_sequence(
+        ...     torch.ones(3, 1), torch.zeros(1), torch.zeros(1), decay=one, gain=0.5 * one, drive=0 * one,
+        ...     v_threshold=one, v_reset=0 * one, refractory_time=None, dt=1.0,
+        ...     surrogate=conex_nn.surrogate.atan(), soft_reset=False, detach_reset=True)
+        >>> spikes.flatten(), v
+        (tensor([0., 1., 0.]), tensor([0.5000]))
+    """
+    pauses = refractory_time is not None
+    pause = refractory_time if pauses else torch.zeros_like(v_reset)
+    rows = stack_rows([decay, gain, drive, v_threshold, v_reset, pause], v.shape)
+    save = torch.is_grad_enabled() and (current.requires_grad or v.requires_grad or rows.requires_grad)
+    first, second, *_ = (*surrogate.params, 0.0, 0.0)
+    spikes, v, left, _, _ = _forward(
+        current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, surrogate.code, first, second, save
+    )
+    return spikes, v, left if pauses else refractory

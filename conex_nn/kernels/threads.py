@@ -1,0 +1,89 @@
+"""Run a compiled kernel on as many threads as torch uses.
+
+A kernel takes its work in chunks from a counter in its arguments until none is left, so it does not matter how many
+threads run it, and every number of threads gives the same result.
+"""
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from conex_nn.kernels.jit import kernel
+
+__all__ = ["launch"]
+
+_SERIAL = 1 << 15  # elements of work below which one thread is faster than two
+
+
+@functools.cache
+def _openmp():
+    """Return ``GOMP_parallel`` of the OpenMP runtime that torch itself runs on, or None where there is none.
+
+    A second runtime (numba's) would keep its threads spinning against torch's.
+    """
+    for path in sorted((Path(torch.__file__).parent / "lib").glob("libgomp*.so*")):
+        parallel = ctypes.CDLL(str(path)).GOMP_parallel
+        parallel.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        parallel.restype = None
+        return parallel
+    return None
+
+
+@functools.cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="conex_nn")
+
+
+_PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
+
+
+@functools.cache
+def _function(address: int):
+    return _PROTOTYPE(address)
+
+
+def launch(
+    name: str,
+    variant: tuple[int, ...],
+    dtype: torch.dtype,
+    numbers: Sequence[int],
+    tensors: Sequence[Tensor | None],
+    work: int,
+) -> None:
+    """Run a kernel over all its chunks and wait for it.
+
+    Args:
+        name: The kernel, see :func:`conex_nn.kernels.jit.kernel`.
+        variant: Which of its variants.
+        dtype: Floating type of its tensors.
+        numbers: Its integer arguments.
+        tensors: Contiguous tensors that it reads and writes; None for those it leaves alone.
+        work: How many elements it touches; small jobs stay on one thread.
+
+    Example:
+        >>> out = torch.empty(2, 1)
+        >>> parameters = torch.tensor([[0.5], [1.0], [0.0]])  # decay, gain, drive
+        >>> launch("li.forward", (), torch.float32, (2, 1, 1, 1, 1, 1),
+        ...        (torch.ones(2, 1), parameters, torch.zeros(1), out), 2)
+        >>> out.flatten()
+        tensor([1.0000, 1.5000])
+    """
+    address = kernel(name, variant, dtype)
+    pointers = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
+    arguments = (ctypes.c_int64 * (1 + len(numbers) + len(pointers)))(0, *numbers, *pointers)
+    threads = torch.get_num_threads() if work > _SERIAL else 1
+    if threads == 1:
+        _function(address)(arguments)
+    elif (parallel := _openmp()) is not None:
+        parallel(address, arguments, threads, 0)
+    else:
+        function = _function(address)
+        jobs = [_pool(threads).submit(function, arguments) for _ in range(threads - 1)]
+        function(arguments)
+        for job in jobs:
+            job.result()

@@ -1,0 +1,26 @@
+"""Neuron models: torch modules with an explicit state and one step."""
+
+from conex_nn.neurons.adaptive_lif import AELIF, AELIFState
+from conex_nn.neurons.exponential_lif import ELIF
+from conex_nn.neurons.from_snntorch import FromSnnTorch
+from conex_nn.neurons.integrate_and_fire import IF
+from conex_nn.neurons.izhikevich import Izhikevich, IzhikevichState
+from conex_nn.neurons.li import LI, LIState
+from conex_nn.neurons.lif import LIF
+from conex_nn.neurons.neuron import Neuron
+from conex_nn.neurons.threshold import ThresholdState
+
+__all__ = [
+    "AELIF",
+    "ELIF",
+    "IF",
+    "LI",
+    "LIF",
+    "AELIFState",
+    "FromSnnTorch",
+    "Izhikevich",
+    "IzhikevichState",
+    "LIState",
+    "Neuron",
+    "ThresholdState",
+]

@@ -1,0 +1,139 @@
+"""What every neuron model is: a step, and what follows from it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_flatten
+from typing_extensions import override
+
+from conex_nn.scan import Observer, check_sequence, in_blocks, scan
+
+__all__ = ["Neuron"]
+
+
+class Neuron(nn.Module):
+    """Base of all neuron models.
+
+    A model of your own defines ``State``, a NamedTuple of tensors, and ``step``; it then runs over sequences and
+    batches, carries state from call to call when asked to, is recorded, checkpointed and tested like ours. State is
+    a value: it goes in and comes out, and nothing has to be reset.
+
+    Example:
+        >>> from typing import NamedTuple
+        >>> class Counter(Neuron):
+        ...     class State(NamedTuple):
+        ...         count: Tensor
+        ...     def step(self, current, state, *, dt=1.0):
+        ...         count = state.count + current * dt
+        ...         spikes = (count >= 3).to(count.dtype)
+        ...         return spikes, self.State(count - 3 * spikes)
+        >>> spikes, state = Counter()(torch.ones(4, 1))
+        >>> spikes.flatten(), state
+        (tensor([0., 0., 1., 0.]), State(count=tensor([1.])))
+    """
+
+    State: type[Any]
+
+    def initial_state(self, x: Tensor) -> Any:
+        """Return the state before the first step: zeros, unless a model says otherwise.
+
+        Args:
+            x: Input of one step, ``(*batch, *neurons)``, for its shape and device.
+        """
+        return self.State(*(torch.zeros_like(x) for _ in self.State._fields))
+
+    def step(self, current: Tensor, state: Any, *, dt: float = 1.0) -> tuple[Tensor, Any]:
+        """Advance by one step.
+
+        Args:
+            current: Input current, ``(*batch, *neurons)`` [nA].
+            state: State before the step.
+            dt: Length of the step [ms].
+
+        Returns:
+            Output (spikes, for most models), and the state after the step.
+        """
+        raise TypeError(f"Expected {type(self).__name__} to define `step(self, current, state, *, dt)`.")
+
+    def fused(self, current: Tensor, state: Any, *, dt: float) -> tuple[Tensor, Any] | None:
+        """Advance over a sequence in one pass, or return None where there is no kernel for it."""
+        return None
+
+    @override
+    def forward(
+        self,
+        current: Tensor,
+        state: Any = None,
+        *,
+        dt: float = 1.0,
+        detach_every: int | None = None,
+        checkpoint_every: int | None = None,
+        observe: Observer | None = None,
+    ) -> tuple[Tensor, Any]:
+        """Advance over a sequence.
+
+        Args:
+            current: Input current, ``(time, *batch, *neurons)`` [nA].
+            state: State before the first step; None for :meth:`initial_state`.
+            dt: Length of a step [ms].
+            detach_every: Steps after which gradients stop (truncated back-propagation through time).
+            checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept.
+            observe: Called after each step with its output and state; the steps are then run one by one.
+
+        Returns:
+            Outputs of all steps ``(time, *batch, *neurons)``, and the state after the last.
+
+        Raises:
+            TypeError: A dtype that does not fit the neuron's parameters.
+            ValueError: A shape that does not fit, an empty sequence, a step length that is not positive.
+        """
+        check_sequence(current, name="current")
+        if not dt > 0:
+            raise ValueError(f"Expected `dt` to be positive [ms], got {dt}.")
+        initial = self.initial_state(current[0])
+        if state is None:
+            state = initial
+        else:
+            check_state(state, initial, current)
+
+        returned = False  # what a backward pass computes again is not observed again
+
+        def run(xs: Tensor, state: Any) -> tuple[Tensor, Any]:
+            result = None if observe is not None else self.fused(xs, state, dt=dt)
+            if result is not None:
+                return result
+            watch = None if returned else observe
+            return scan(lambda x, s: self.step(x, s, dt=dt), xs, state, observe=watch)
+
+        result = in_blocks(run, current, state, detach_every=detach_every, checkpoint_every=checkpoint_every)
+        returned = True
+        return result
+
+    def __getattr__(self, name: str) -> Any:
+        """Find a trainable positive constant, which is kept as its logarithm."""
+        parameters = self.__dict__.get("_parameters", {})
+        if f"log_{name}" in parameters:
+            return parameters[f"log_{name}"].exp()
+        return super().__getattr__(name)
+
+
+def check_state(state: Any, expected: Any, current: Tensor) -> None:
+    """Raise unless a state is one that these neurons could have returned for this input."""
+    if type(state) is not type(expected):
+        raise TypeError(f"Expected `state` to be a {type(expected).__name__}, got {type(state).__name__}.")
+    names = getattr(expected, "_fields", None) or [str(i) for i in range(len(tree_flatten(expected)[0]))]
+    for name, got, want in zip(names, tree_flatten(state)[0], tree_flatten(expected)[0], strict=True):
+        if got.shape != want.shape:
+            hint = ""
+            if got.dim() and current.shape[0] == got.shape[0] and want.shape[:1] != got.shape[:1]:
+                hint = " The input looks batch-first; time comes first: `x.movedim(1, 0)`."
+            raise ValueError(
+                f"Expected `state.{name}` of shape {tuple(want.shape)} for an input of shape {tuple(current.shape)} "
+                f"(time, *batch, *neurons), got {tuple(got.shape)}: a state belongs to one batch size.{hint}"
+            )
+        if got.dtype != want.dtype or got.device != want.device:
+            raise TypeError(
+                f"Expected `state.{name}` as {want.dtype} on {want.device}, got {got.dtype} on {got.device}. "
+                "Move it with `.to(...)`, or start from `state=None`."
+            )

@@ -1,0 +1,176 @@
+"""What the integrate-and-fire models share: potential, threshold, reset, refractoriness, noise."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, get_args
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from conex_nn.functional.leak import Method
+from conex_nn.neurons.neuron import Neuron
+from conex_nn.neurons.parameters import register, require_above
+from conex_nn.surrogate import SpikeFunction, Surrogate, atan, from_snntorch
+
+__all__ = ["MembraneNeuron", "ThresholdNeuron", "ThresholdState"]
+
+Coefficients = tuple[Tensor, Tensor, Tensor]
+"""Decay [1], gain [MOhm] and drive [mV] of a step of the membrane."""
+
+
+class MembraneNeuron(Neuron):
+    """Base of the models with a noisy membrane; not a model by itself."""
+
+    noise: Tensor
+
+    def __init__(self, *, noise: float | Tensor, method: Method) -> None:
+        super().__init__()
+        register(self, "noise", noise, unit="mV/sqrt(ms)", not_negative=True)
+        if method not in get_args(Method):
+            raise ValueError(f"Expected `method` to be one of {get_args(Method)}, got {method!r}.")
+        self.method: Method = method
+        self._read_switches()
+
+    def _read_switches(self) -> None:
+        """Note once what a step has to do, so that no step asks the device."""
+        self._noisy = isinstance(self.noise, nn.Parameter) or _any_positive(self.noise)
+
+    @override
+    def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
+        super()._load_from_state_dict(*args, **kwargs)
+        self._read_switches()
+
+    def _neuron_shapes(self) -> dict[str, torch.Size]:
+        """Return the shape that each constant has for one sample, where it has one value per neuron."""
+        constants = {name: p for name, p in (*self._buffers.items(), *self._parameters.items()) if p is not None}
+        return {name.removeprefix("log_"): p.shape for name, p in constants.items() if max(p.numel(), p.dim()) > 1}
+
+    def _like(self, x: Tensor, v: Tensor) -> Tensor:
+        """Return ``v`` in the shape of one step's input ``x``, having checked that the constants fit it."""
+        if x.dtype != v.dtype and torch.promote_types(x.dtype, v.dtype) != v.dtype:
+            raise TypeError(
+                f"Expected `current` to be {v.dtype}, the dtype of the neuron's parameters, got {x.dtype}. "
+                f"Convert one of them: `neuron.to({x.dtype})`."
+            )
+        if x.device != v.device:
+            raise TypeError(
+                f"Expected `current` on {v.device}, where the neuron's parameters are, got {x.device}. "
+                f"Move one of them: `neuron.to({str(x.device)!r})`."
+            )
+        for name, shape in self._neuron_shapes().items():
+            try:
+                fits = torch.broadcast_shapes(shape, x.shape) == x.shape
+            except RuntimeError:
+                fits = False
+            if not fits:
+                raise ValueError(
+                    f"Expected `current` to end in axes that fit `{name}` of shape {tuple(shape)}, "
+                    f"got (*batch, *neurons) = {tuple(x.shape)}. The layer before it has another number of neurons, "
+                    "or the input is not time-first, (time, *batch, *neurons)."
+                )
+        return v.expand(x.shape).clone()
+
+    def _has_kernel(self, current: Tensor) -> bool:
+        """Whether the kernels run on this device, in the dtype of the state."""
+        return current.device.type in ("cpu", "cuda") and self.noise.dtype in (torch.float32, torch.float64)
+
+    def _shake(self, current: Tensor, coefficients: Callable[[float], Coefficients], dt: float) -> Tensor:
+        """Add the membrane noise of a step, as the current that causes it."""
+        if not self._noisy:
+            return current
+        _, gain, _ = coefficients(dt)
+        return current + self.noise * dt**0.5 / gain * torch.randn_like(current)
+
+    @override
+    def extra_repr(self) -> str:
+        shown = []
+        for key in [*self._buffers, *self._parameters]:
+            name = key.removeprefix("log_")
+            value = getattr(self, name)
+            known = value.numel() == 1 and not value.is_meta
+            text = f"{value.item():g}" if known else f"<{'x'.join(map(str, value.shape))}>"
+            shown.append(f"{name}={text}" + (" (trainable)" if key in self._parameters else ""))
+        return ", ".join(shown + ([f"method={self.method!r}"] if self.method != "exact" else []))
+
+
+def _any_positive(constant: Tensor) -> bool:
+    """Whether a constant is above 0 somewhere; on the meta device, where nobody knows, it may be."""
+    return constant.is_meta or bool((constant > 0).any())
+
+
+class ThresholdState(NamedTuple):
+    """Fast state of neurons with a threshold."""
+
+    v: Tensor
+    """Membrane potential [mV]."""
+    refractory: Tensor
+    """Time left until the neuron may fire again [ms]."""
+
+
+class ThresholdNeuron(MembraneNeuron):
+    """Base of the integrate-and-fire models; not a model by itself."""
+
+    State = ThresholdState
+    v_threshold: Tensor
+    v_reset: Tensor
+    refractory_time: Tensor
+
+    def __init__(
+        self,
+        *,
+        v_threshold: float | Tensor,
+        v_reset: float | Tensor,
+        refractory_time: float | Tensor,
+        noise: float | Tensor,
+        spike_fn: SpikeFunction | None,
+        soft_reset: bool,
+        detach_reset: bool,
+        method: Method = "exact",
+    ) -> None:
+        if isinstance(refractory_time, nn.Parameter):
+            raise TypeError("Expected `refractory_time` to be fixed [ms]: the number of steps has no gradient.")
+        if spike_fn is not None and not callable(spike_fn):
+            raise TypeError(f"Expected `spike_fn` to be a callable such as surrogate.atan(), got {spike_fn!r}.")
+        super().__init__(noise=noise, method=method)
+        register(self, "refractory_time", refractory_time, unit="ms", not_negative=True)
+        register(self, "v_threshold", v_threshold, unit="mV")
+        register(self, "v_reset", v_reset, unit="mV")
+        require_above(self.v_threshold, self.v_reset, names=("v_threshold", "v_reset"), unit="mV")
+        self.spike_fn = atan() if spike_fn is None else from_snntorch(spike_fn)
+        self.soft_reset = soft_reset
+        self.detach_reset = detach_reset
+        self._read_switches()
+
+    @override
+    def _read_switches(self) -> None:
+        super()._read_switches()
+        self._pauses = "refractory_time" in self._buffers and _any_positive(self.refractory_time)
+
+    def _start(self, x: Tensor, v: Tensor) -> ThresholdState:
+        """Return the state with the potential at ``v`` for an input like ``x``."""
+        v = self._like(x, v)
+        return ThresholdState(v, torch.zeros_like(v))
+
+    def _surrogate(self, current: Tensor) -> Surrogate | None:
+        """Return the spike function if the kernels know it and run on this device, else None."""
+        spike_fn = self.spike_fn
+        if isinstance(spike_fn, Surrogate) and spike_fn.code is not None and self._has_kernel(current):
+            return spike_fn
+        return None
+
+    def _firing(self) -> dict[str, Any]:
+        """Return what every step and kernel of a threshold model is told."""
+        return {
+            "v_threshold": self.v_threshold,
+            "v_reset": self.v_reset,
+            "refractory_time": self.refractory_time if self._pauses else None,
+            "soft_reset": self.soft_reset,
+            "detach_reset": self.detach_reset,
+        }
+
+    @override
+    def extra_repr(self) -> str:
+        shown = [super().extra_repr()]
+        if isinstance(self.spike_fn, Surrogate):
+            shown.append(f"spike_fn={self.spike_fn.kind}{self.spike_fn.params}")
+        return ", ".join(shown + (["soft_reset=True"] if self.soft_reset else []))

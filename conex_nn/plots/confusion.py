@@ -1,0 +1,57 @@
+"""Confusion matrices."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from conex_nn.plots.palette import new_axes
+
+__all__ = ["confusion"]
+
+_MOST_NUMBERS = 20  # classes, beyond which numbers in the cells cannot be read
+
+
+def confusion(matrix: Tensor, *, class_names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
+    """Draw a confusion matrix: shades are shares of a true class, numbers are samples.
+
+    Args:
+        matrix: Samples by true class (rows) and predicted class (columns) [1].
+        class_names: Name of each class; their indices by default.
+        ax: Axes to draw on; new ones by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: A matrix that is not square, or names that do not fit it.
+
+    Example:
+        >>> ax = confusion(torch.tensor([[9, 1], [0, 10]]), class_names=["cat", "dog"])
+        >>> ax.get_title()
+        'accuracy 95.00 %, 20 samples'
+    """
+    if matrix.dim() != 2 or matrix.shape[0] != matrix.shape[1]:
+        raise ValueError(f"Expected `matrix` to be square, got shape {tuple(matrix.shape)}.")
+    names = list(class_names) if class_names is not None else [str(index) for index in range(len(matrix))]
+    if len(names) != len(matrix):
+        raise ValueError(f"Expected `class_names` for {len(matrix)} classes, got {len(names)}.")
+    counts = matrix.detach().cpu()
+    shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).numpy()
+    side = min(12.0, max(4.0, 0.55 * len(names) + 1.5))
+    ax = new_axes(ax, size=(side + 0.8, side))
+    image = ax.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    ax.figure.colorbar(image, ax=ax, label="share of the true class [1]", fraction=0.046)
+    if len(names) <= _MOST_NUMBERS:
+        for true, row in enumerate(counts.tolist()):
+            for predicted, count in enumerate(row):
+                if count:
+                    colour = "black" if shares[true, predicted] > 0.6 else "white"
+                    ax.text(predicted, true, f"{count:g}", ha="center", va="center", color=colour, fontsize=9)
+    long = max(map(len, names)) > 3
+    ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
+    ax.set_yticks(range(len(names)), names)
+    total, right = counts.sum().item(), counts.trace().item()
+    ax.set(xlabel="predicted class", ylabel="true class")
+    ax.set_title(f"accuracy {100 * right / max(total, 1):.2f} %, {total:g} samples")
+    return ax

@@ -1,0 +1,139 @@
+"""Run any step over time: whole, observed, or in blocks that are detached or checkpointed."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+from torch.utils.checkpoint import checkpoint
+
+__all__ = ["Observer", "check_sequence", "detach", "in_blocks", "scan"]
+
+Observer = Callable[[Tensor, Any], None]
+"""What is called after each observed step, with its output and its state."""
+
+
+def check_sequence(xs: Tensor, *, name: str = "input") -> None:
+    """Raise if a tensor cannot be a sequence, time first.
+
+    Args:
+        xs: The sequence.
+        name: What to call it in the message.
+
+    Raises:
+        TypeError: It is no floating tensor.
+        ValueError: It has no time axis, or no step.
+
+    Example:
+        >>> check_sequence(torch.zeros(0, 3))
+        Traceback (most recent call last):
+        ValueError: Expected `input` of at least one time step, (time, *batch, *neurons), got shape (0, 3).
+    """
+    if not isinstance(xs, Tensor) or not xs.is_floating_point():
+        got = xs.dtype if isinstance(xs, Tensor) else type(xs).__name__
+        raise TypeError(f"Expected `{name}` to be a floating tensor, got {got}. Convert it, e.g. with `.float()`.")
+    if xs.dim() < 2:
+        raise ValueError(
+            f"Expected `{name}` of shape (time, *batch, *neurons), got {tuple(xs.shape)}. "
+            "A single step goes to `step`, not to `forward`."
+        )
+    if xs.shape[0] == 0:
+        raise ValueError(
+            f"Expected `{name}` of at least one time step, (time, *batch, *neurons), got shape {tuple(xs.shape)}."
+        )
+
+
+def scan(
+    step: Callable[[Tensor, Any], tuple[Tensor, Any]],
+    xs: Tensor,
+    state: Any,
+    *,
+    observe: Observer | None = None,
+) -> tuple[Tensor, Any]:
+    """Run a step over a sequence, one time step after the other.
+
+    Args:
+        step: ``(x, state) -> (y, state)``.
+        xs: Sequence, ``(time, ...)``.
+        state: State at the start.
+        observe: Called with each step's output and state.
+
+    Returns:
+        Outputs of all steps, stacked, and the last state.
+
+    Example:
+        >>> scan(lambda x, total: (x + total, x + total), torch.tensor([[1.0], [2.0], [3.0]]), torch.zeros(1))
+        (tensor([[1.],
+                [3.],
+                [6.]]), tensor([6.]))
+    """
+    ys = []
+    for x in xs.unbind(0):
+        y, state = step(x, state)
+        ys.append(y)
+        if observe is not None:
+            observe(y, state)
+    return torch.stack(ys), state
+
+
+def detach(state: Any) -> Any:
+    """Cut every tensor of a state out of the graph.
+
+    Args:
+        state: Any nesting of tuples, lists and dicts.
+
+    Example:
+        >>> detach((torch.ones(1, requires_grad=True) * 2, None))
+        (tensor([2.]), None)
+    """
+    return tree_map_only(Tensor, Tensor.detach, state)
+
+
+def _check_size(name: str, size: int | None) -> None:
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise ValueError(f"Expected `{name}` to be a whole number of steps of at least 1, or None, got {size!r}.")
+
+
+def in_blocks(
+    run: Callable[[Tensor, Any], tuple[Tensor, Any]],
+    xs: Tensor,
+    state: Any,
+    *,
+    detach_every: int | None = None,
+    checkpoint_every: int | None = None,
+) -> tuple[Tensor, Any]:
+    """Run a sequence in blocks of time.
+
+    With both sizes, every detached block is checkpointed in its own smaller blocks.
+
+    Args:
+        run: ``(sequence, state) -> (outputs, state)``.
+        xs: Sequence, ``(time, ...)``.
+        state: State at the start.
+        detach_every: Steps after which gradients stop (truncated back-propagation through time); None for never.
+        checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept; None for
+            keeping all.
+
+    Returns:
+        Outputs of all steps and the last state.
+
+    Example:
+        >>> run = lambda xs, total: ((total + xs.cumsum(0)), total + xs.sum(0))
+        >>> in_blocks(run, torch.ones(3, 1), torch.zeros(1), detach_every=2)
+        (tensor([[1.],
+                [2.],
+                [3.]]), tensor([3.]))
+    """
+    _check_size("detach_every", detach_every)
+    _check_size("checkpoint_every", checkpoint_every)
+    if detach_every is None and checkpoint_every is None:
+        return run(xs, state)
+    outputs = []
+    for block in xs.split(detach_every or checkpoint_every or len(xs)):
+        if detach_every is None:
+            ys, state = checkpoint(run, block, state, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
+        else:
+            ys, state = in_blocks(run, block, detach(state), checkpoint_every=checkpoint_every)
+        outputs.append(ys)
+    return torch.cat(outputs), state

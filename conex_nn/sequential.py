@@ -1,0 +1,251 @@
+"""A chain of modules over whole sequences: state is threaded through, stateless modules see all steps at once."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import override
+
+from conex_nn.neurons import FromSnnTorch
+from conex_nn.scan import Observer, check_sequence, in_blocks, scan
+
+__all__ = ["SequenceDropout", "Sequential", "is_stateful"]
+
+# What these do to one step they do to every step alike, so an input that is the same at each step needs them once.
+_SAME_AT_EACH_STEP = (
+    nn.Linear, nn.Identity, nn.ReLU, nn.Sigmoid, nn.Tanh,
+    nn.Conv1d, nn.Conv2d, nn.Conv3d,
+    nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d,
+    nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
+)  # fmt: skip
+_RECURRENT = (nn.RNNBase, nn.RNNCellBase, nn.Transformer)
+
+
+def is_stateful(module: nn.Module) -> bool:
+    """Return whether a module takes part in time: whether it has ``initial_state`` and ``step``.
+
+    Args:
+        module: Any module.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> is_stateful(cx.LIF()), is_stateful(nn.Linear(2, 3))
+        (True, False)
+    """
+    return callable(getattr(module, "initial_state", None)) and callable(getattr(module, "step", None))
+
+
+class SequenceDropout(nn.Module):
+    """Dropout with one mask for the whole sequence; ``nn.Dropout`` draws one for each step.
+
+    Args:
+        p: Probability that a unit is silent throughout [1].
+
+    Example:
+        >>> dropout = SequenceDropout(p=0.5)
+        >>> ys, mask = dropout(torch.ones(3, 1, 4))
+        >>> bool((ys[0] == ys[2]).all()), torch.equal(ys[0], mask)
+        (True, True)
+
+    References:
+        Gal and Ghahramani, NeurIPS (2016), section 4.
+    """
+
+    def __init__(self, p: float = 0.5) -> None:
+        super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"Expected `p` to be at least 0 and below 1 [1], got {p}.")
+        self.p = p
+
+    def initial_state(self, x: Tensor) -> Tensor:
+        """Draw a mask for an input of one step, ``(*batch, *neurons)``; all ones in ``eval()``."""
+        if not self.training or self.p == 0:
+            return torch.ones_like(x)
+        return torch.empty_like(x).bernoulli_(1 - self.p).div_(1 - self.p)
+
+    def step(self, x: Tensor, state: Tensor, *, dt: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Apply the mask to one step."""
+        return x * state, state
+
+    @override
+    def forward(self, xs: Tensor, state: Tensor | None = None, *, dt: float = 1.0) -> tuple[Tensor, Tensor]:
+        """Apply one mask to a sequence ``(time, *batch, *neurons)``; return it as the state."""
+        state = self.initial_state(xs[0]) if state is None else state
+        return (xs * state if self.training and self.p else xs), state
+
+    @override
+    def extra_repr(self) -> str:
+        return f"p={self.p}"
+
+
+class Sequential(nn.Sequential):
+    """A chain of modules over sequences, time first.
+
+    Neurons (and anything else with ``initial_state`` and ``step``, another ``Sequential`` included) get the whole
+    sequence and keep their state; every other torch module (Linear, Conv2d, BatchNorm, pooling ...) is run once over
+    time and batch together. ``nn.Flatten()`` flattens the features of each sample; with ``start_dim=2`` or more its
+    axes are counted on ``(time, batch, *features)``. ``nn.Dropout`` draws a mask for each step,
+    :class:`SequenceDropout` one for the sequence. A snnTorch neuron is taken as it is.
+
+    An input that is the same at each step (an expanded view, as ``encoders.ConstantCurrent`` makes) is computed once
+    up to the first neurons.
+
+    Args:
+        modules: The chain, or one ordered dictionary of it, as for ``nn.Sequential``.
+
+    Raises:
+        TypeError: A recurrent torch module, or a module that hides neurons inside.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> net = Sequential(nn.Linear(4, 8), cx.LIF(), nn.Linear(8, 2), cx.LI())
+        >>> v, state = net(torch.rand(10, 3, 4))  # (time, batch, features)
+        >>> v.shape
+        torch.Size([10, 3, 2])
+        >>> v, state = net(torch.rand(5, 3, 4), state)  # goes on where it stopped
+    """
+
+    def __init__(self, *modules: Any) -> None:
+        super().__init__(*modules)
+        for name, module in list(self._modules.items()):
+            if module is None or is_stateful(module):
+                continue
+            if hasattr(module, "reset_mem") and hasattr(module, "init_hidden"):
+                self._modules[name] = FromSnnTorch(module)
+            elif isinstance(module, _RECURRENT):
+                raise TypeError(
+                    f"Expected module {name!r} to be stateless or to have `initial_state` and `step`, "
+                    f"got {type(module).__name__}, which has a state of its own. Use cx.Sequential's neurons instead."
+                )
+            elif any(is_stateful(inner) for inner in module.modules()):
+                raise TypeError(
+                    f"Expected module {name!r} ({type(module).__name__}) to be stateless or to have `initial_state` "
+                    "and `step`, got one with neurons inside, whose state would be lost. Nest a cx.Sequential, or "
+                    "define both methods on it."
+                )
+
+    def initial_state(self, x: Tensor) -> tuple[Any, ...]:
+        """Return the state of every module before the first step (None for stateless ones).
+
+        Args:
+            x: Input of one step, ``(batch, *features)``.
+        """
+        states = []
+        with torch.no_grad():
+            for name, module in self._modules.items():
+                if not is_stateful(module):
+                    states.append(None)
+                    x = _over_time(name, module, x[None])[0]
+                else:
+                    states.append(module.initial_state(x))
+                    x, _ = module.step(x, states[-1])
+        return tuple(states)
+
+    def step(self, x: Tensor, state: tuple[Any, ...], *, dt: float = 1.0) -> tuple[Tensor, tuple[Any, ...]]:
+        """Advance by one step.
+
+        Args:
+            x: Input, ``(batch, *features)``.
+            state: State before the step.
+            dt: Length of the step [ms].
+
+        Returns:
+            Output of the last module, and the state after the step.
+        """
+        states = []
+        for (name, module), inner in zip(self._modules.items(), state, strict=True):
+            if is_stateful(module):
+                x, inner = module.step(x, inner, dt=dt)
+            else:
+                x = _over_time(name, module, x[None])[0]
+            states.append(inner)
+        return x, tuple(states)
+
+    @override
+    def forward(
+        self,
+        xs: Tensor,
+        state: tuple[Any, ...] | None = None,
+        *,
+        dt: float = 1.0,
+        detach_every: int | None = None,
+        checkpoint_every: int | None = None,
+        observe: Observer | None = None,
+    ) -> tuple[Tensor, tuple[Any, ...]]:
+        """Run a sequence through the chain.
+
+        Args:
+            xs: Input, ``(time, batch, *features)``.
+            state: State before the first step, as an earlier call returned it; None to begin.
+            dt: Length of a step [ms].
+            detach_every: Steps after which gradients stop (truncated back-propagation through time). Modules with
+                batch statistics see such a block at a time.
+            checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept.
+            observe: Called after each step with its output and state; the steps are then run one by one.
+
+        Returns:
+            Output of the last module ``(time, batch, ...)``, and the state after the last step.
+
+        Raises:
+            TypeError: An input or a state of the wrong dtype.
+            ValueError: An input or a state of the wrong shape, or an empty sequence.
+        """
+        check_sequence(xs)
+        if xs.dim() < 3:
+            raise ValueError(
+                f"Expected `input` of shape (time, batch, *features), got {tuple(xs.shape)}. "
+                "Give a single sample a batch axis: `x.unsqueeze(1)`."
+            )
+        if state is not None and (not isinstance(state, tuple) or len(state) != len(self)):
+            got = len(state) if isinstance(state, tuple) else type(state).__name__
+            raise TypeError(f"Expected `state` to be a tuple of {len(self)}, one for each module, got {got}.")
+        if observe is not None:
+            state = self.initial_state(xs[0]) if state is None else state
+            return scan(lambda x, s: self.step(x, s, dt=dt), xs, state, observe=observe)
+
+        def run(block: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+            states = []
+            for (name, module), inner in zip(self._modules.items(), state, strict=True):
+                if is_stateful(module):
+                    block, inner = module(block, inner, dt=dt)
+                else:
+                    block = _over_time(name, module, block)
+                states.append(inner)
+            return block, tuple(states)
+
+        start = (None,) * len(self) if state is None else state
+        return in_blocks(run, xs, start, detach_every=detach_every, checkpoint_every=checkpoint_every)
+
+
+def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:
+    """Run a stateless module on every step of every sample."""
+    if module is None:
+        return xs
+    if isinstance(module, nn.Flatten):
+        return xs.flatten(2 if module.start_dim == 1 else module.start_dim, module.end_dim)
+    _check_features(name, module, xs)
+    steps, batch = xs.shape[:2]
+    once = steps > 1 and xs.stride(0) == 0 and isinstance(module, _SAME_AT_EACH_STEP)
+    ys = module(xs[0] if once else xs.flatten(0, 1))
+    if not isinstance(ys, Tensor):
+        raise TypeError(
+            f"Expected module {name!r} ({type(module).__name__}) to return a tensor, got {type(ys).__name__}."
+        )
+    return ys.expand(steps, *ys.shape) if once else ys.unflatten(0, (steps, batch))
+
+
+def _check_features(name: str, module: nn.Module, xs: Tensor) -> None:
+    """Raise if the features of the input cannot be the module's."""
+    hint = f"got shape {tuple(xs.shape)}; sequences are (time, batch, *features)."
+    if isinstance(module, nn.Linear) and xs.shape[-1] != module.in_features:
+        flat = " Flatten the features first: nn.Flatten()." if xs[0, 0].numel() == module.in_features else ""
+        raise ValueError(
+            f"Expected the input of module {name!r} (Linear) to have {module.in_features} features, {hint}{flat}"
+        )
+    if isinstance(module, nn.modules.conv._ConvNd):
+        axes = len(module.kernel_size)
+        if xs.dim() != axes + 3 or xs.shape[2] != module.in_channels:
+            raise ValueError(
+                f"Expected the input of module {name!r} ({type(module).__name__}) to have {module.in_channels} "
+                f"channels and {axes} axes of space, {hint}"
+            )

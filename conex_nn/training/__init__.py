@@ -1,0 +1,41 @@
+"""Train, test and report on spiking networks with Lightning and torchmetrics."""
+
+from conex_nn.training.activity import Activity
+from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.decision_latency import DecisionLatency
+from conex_nn.training.decode import (
+    first_spike,
+    last_membrane,
+    max_membrane,
+    mean_membrane,
+    running_scores,
+    spike_count,
+)
+from conex_nn.training.evaluation import Evaluation
+from conex_nn.training.firing_rate import FiringRate
+from conex_nn.training.losses import OnSequence
+from conex_nn.training.regularisers import RateLimit, RateTarget
+from conex_nn.training.report import Report
+from conex_nn.training.sparsity import Sparsity
+from conex_nn.training.synaptic_operations import SynapticOperations, synaptic_operations
+
+__all__ = [
+    "Activity",
+    "DecisionLatency",
+    "Evaluation",
+    "FiringRate",
+    "OnSequence",
+    "RateLimit",
+    "RateTarget",
+    "Report",
+    "Sparsity",
+    "SpikingClassifier",
+    "SynapticOperations",
+    "first_spike",
+    "last_membrane",
+    "max_membrane",
+    "mean_membrane",
+    "running_scores",
+    "spike_count",
+    "synaptic_operations",
+]

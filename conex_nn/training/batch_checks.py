@@ -1,0 +1,131 @@
+"""What a batch, an output and scores have to be like."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["check_batch", "check_outputs", "check_scores"]
+
+
+def check_batch(batch: Any, *, num_classes: int) -> tuple[Tensor, Tensor]:
+    """Return the input and the labels of a batch, or raise.
+
+    On a CUDA device the values are checked there, without waiting for the result: a bad one ends the program at a later
+    line, with a device assertion. On the CPU the error comes at once.
+
+    Args:
+        batch: ``(x, labels)``, with x ``(batch, time, *features)``.
+        num_classes: Labels have to be below this [1].
+
+    Raises:
+        TypeError: Not such a pair, or labels that are no whole numbers.
+        ValueError: Shapes that do not fit, nothing in it, labels out of range, NaN or infinity.
+
+    Example:
+        >>> x, labels = check_batch((torch.zeros(2, 5, 3), torch.tensor([0, 1])), num_classes=2)
+    """
+    if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+        got = f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
+        raise TypeError(f"Expected a batch to be two tensors, (x, labels), got a {got}.")
+    x, labels = batch
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise TypeError(f"Expected `labels` to be class indices, as torch.long, got {labels.dtype}.")
+    _check_shapes(x, labels)
+    low, high = labels.amin(), labels.amax()
+    _check(
+        (low >= 0) & (high < num_classes),
+        lambda: (
+            f"Expected `labels` to be from 0 to {num_classes - 1}, as `num_classes` = {num_classes}, "
+            f"got values from {int(low)} to {int(high)}."
+        ),
+    )
+    if x.is_floating_point():
+        low, high = torch.aminmax(x.detach())
+        _check(
+            low.isfinite() & high.isfinite(),
+            lambda: f"Expected `x` to be finite, got {'NaN' if low.isnan() else 'infinity'} in the batch.",
+        )
+    return x, labels
+
+
+def _check_shapes(x: Tensor, labels: Tensor) -> None:
+    shapes = f"got `x` of shape {tuple(x.shape)} and `labels` of shape {tuple(labels.shape)}."
+    if labels.dim() != 1:
+        raise ValueError(f"Expected `labels` of shape (batch,), one class index per sample, {shapes}")
+    if x.dim() < 3:
+        raise ValueError(
+            f"Expected `x` of shape (batch, time, *features), {shapes} An encoder of `conex_nn.encoders` adds time."
+        )
+    if x.shape[0] != len(labels):
+        hint = ""
+        if x.shape[1] == len(labels):
+            hint = " The input looks time-first; in a batch, samples come first: `x.movedim(0, 1)`."
+        raise ValueError(f"Expected `x` and `labels` to hold equally many samples, {shapes}{hint}")
+    if x.numel() == 0:
+        raise ValueError(f"Expected at least one sample, one time step and one feature, {shapes}")
+
+
+def _check(good: Tensor, message: Any) -> None:
+    """Raise on the CPU; assert without waiting on CUDA."""
+    if good.is_cuda:
+        torch._assert_async(good, "Expected finite `x`, and `labels` below `num_classes`; see check_batch.")
+    elif not good:
+        raise ValueError(message())
+
+
+def check_outputs(outputs: Any, *, num_classes: int, steps: int, batch: int) -> Tensor:
+    """Return an output sequence that can be decoded into classes, or raise.
+
+    Args:
+        outputs: Output of a network or of one of its modules.
+        num_classes: Outputs that there have to be at least [1].
+        steps: Steps that there were in the input [1].
+        batch: Samples that there were in the input [1].
+
+    Raises:
+        TypeError: No tensor.
+        ValueError: Not ``(time, batch, classes)``, or too few classes.
+
+    Example:
+        >>> check_outputs(torch.zeros(5 * 2, 3), num_classes=3, steps=5, batch=2).shape
+        torch.Size([5, 2, 3])
+    """
+    if not isinstance(outputs, Tensor):
+        raise TypeError(f"Expected the network's output to be a tensor, got {type(outputs).__name__}.")
+    if outputs.dim() == 2 and len(outputs) == steps * batch:  # of a module that ran over time and batch together
+        outputs = outputs.unflatten(0, (steps, batch))
+    if outputs.dim() != 3 or outputs.shape[1] != batch:
+        raise ValueError(
+            f"Expected the output as (time, batch, classes) with a batch of {batch}, got shape {tuple(outputs.shape)}. "
+            "End the network in nn.Flatten() and nn.Linear(..., num_classes), or give a `readout`."
+        )
+    if outputs.shape[2] < num_classes:
+        raise ValueError(
+            f"Expected at least as many outputs as classes, {num_classes}, got {outputs.shape[2]}. "
+            "Widen the last layer, or lower `num_classes`."
+        )
+    return outputs
+
+
+def check_scores(scores: Tensor, *, num_classes: int, batch: int) -> Tensor:
+    """Return scores that are one number per sample and class, or raise.
+
+    Args:
+        scores: What a readout gave.
+        num_classes: Number of classes [1].
+        batch: Number of samples [1].
+
+    Raises:
+        ValueError: Another shape.
+
+    Example:
+        >>> check_scores(torch.zeros(2, 3), num_classes=3, batch=2).shape
+        torch.Size([2, 3])
+    """
+    if scores.shape != (batch, num_classes):
+        raise ValueError(
+            f"Expected `decode` to return scores of shape ({batch}, {num_classes}), (batch, num_classes), got "
+            f"{tuple(scores.shape)}. Where several outputs stand for a class, `decode` has to pool them."
+        )
+    return scores

@@ -1,0 +1,258 @@
+"""The LightningModule that trains any spiking network to classify."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, Literal
+
+import lightning as L
+import torch
+from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torchmetrics.classification import MulticlassAccuracy
+from typing_extensions import override
+
+from conex_nn.recording import module_at, record, spiking_layers
+from conex_nn.training.batch_checks import check_batch, check_outputs, check_scores
+from conex_nn.training.decode import spike_count
+from conex_nn.training.evaluation import Evaluation
+from conex_nn.training.losses import takes_sequence
+from conex_nn.training.random_state import random_states, restore_random_states
+from conex_nn.training.same_model import check_same_model
+
+__all__ = ["SpikingClassifier"]
+
+_RANDOM_STATES = "random_states"
+
+
+class SpikingClassifier(L.LightningModule):
+    """Train, validate and test a spiking network as a classifier, under a Lightning ``Trainer``.
+
+    A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it; the network sees
+    ``(time, batch, *features)``. What is logged: ``train/loss`` and ``train/accuracy``; ``val/...`` and ``test/...``
+    with ``loss``, ``accuracy``, ``top_<k>``, ``f1`` (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz],
+    ``synaptic_operations`` per sample; and ``test/calibration_error``, ``test/latency`` (:class:`DecisionLatency`, ms).
+    :class:`Report` makes a table, a file and pictures of a test.
+
+    A checkpoint holds torch's random state as well: at the end of an epoch, an interrupted run goes on exactly
+    (with data loaded in the main process, which is the default of :mod:`conex_nn.data`).
+
+    Args:
+        net: Any module with ``net(xs, state=None, *, dt, detach_every, checkpoint_every) -> (ys, state)``.
+        num_classes: Number of classes [1].
+        readout: Address of the module whose output is read, as ``named_modules`` gives it; None for the net's output.
+        decode: Maps outputs ``(time, batch, classes)`` to scores ``(batch, classes)``, e.g. :func:`spike_count`.
+        loss: ``loss(scores, labels)``; or one of whole sequences, ``loss(outputs, labels)``: any of snnTorch's
+            (``snntorch.functional.ce_rate_loss()`` ...), or your own in :class:`OnSequence`.
+        optimizer: Makes an optimizer from parameters.
+        scheduler: Makes a learning-rate scheduler from an optimizer. One that takes ``total_steps`` is given the number
+            of optimizer steps of the fit and is advanced after each of them: ``partial(OneCycleLR, max_lr=0.01)``.
+            A ``ReduceLROnPlateau`` watches ``val/loss``.
+        scheduler_interval: When any other scheduler is advanced.
+        regularisers: Added to the training loss, by the name to log them under, e.g. ``{"rate": RateTarget(rate=20.0)}``.
+        top_k: Guesses that the second accuracy allows [1].
+        dt: Length of a step [ms].
+        detach_every: Steps after which gradients stop (truncated back-propagation through time) [1].
+        checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept [1].
+
+    Raises:
+        ValueError: A number out of range, or a readout that does not exist; at fitting: nothing to train; at a step: a
+            batch or an output of the wrong shape, labels out of range, NaN; at loading: a checkpoint of another model.
+        TypeError: A net that is no module; at a step: a batch that is not ``(x, labels)``.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> net = cx.Sequential(nn.Flatten(), nn.Linear(64, 32), cx.LIF(), nn.Linear(32, 10), cx.LI())
+        >>> model = SpikingClassifier(net, num_classes=10, decode=cx.training.mean_membrane)
+        >>> scores = model(torch.rand(4, 20, 1, 8, 8))  # (batch, time, *features)
+        >>> scores.shape
+        torch.Size([4, 10])
+    """
+
+    def __init__(
+        self,
+        net: nn.Module,
+        *,
+        num_classes: int,
+        readout: str | None = None,
+        decode: Callable[[Tensor], Tensor] = spike_count,
+        loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
+        optimizer: OptimizerCallable = partial(torch.optim.AdamW, lr=1e-3),
+        scheduler: LRSchedulerCallable | None = None,
+        scheduler_interval: Literal["epoch", "step"] = "epoch",
+        regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Tensor]] | None = None,
+        top_k: int = 2,
+        dt: float = 1.0,
+        detach_every: int | None = None,
+        checkpoint_every: int | None = None,
+    ) -> None:
+        super().__init__()
+        if not isinstance(net, nn.Module):
+            raise TypeError(f"Expected `net` to be a torch module, got {type(net).__name__}.")
+        if num_classes < 2:
+            raise ValueError(f"Expected `num_classes` to be at least 2 [1], got {num_classes}.")
+        if not 1 <= top_k <= num_classes:
+            raise ValueError(f"Expected `top_k` to be from 1 to `num_classes` = {num_classes} [1], got {top_k}.")
+        if scheduler_interval not in ("epoch", "step"):
+            raise ValueError(f'Expected `scheduler_interval` to be "epoch" or "step", got {scheduler_interval!r}.')
+        if readout is not None:
+            module_at(net, readout)
+        # Modules and callables stay out: a checkpoint holds only what can be loaded with weights_only=True.
+        self.save_hyperparameters(
+            "num_classes", "readout", "scheduler_interval", "top_k", "dt", "detach_every", "checkpoint_every"
+        )
+        self.net = net
+        self.num_classes = num_classes
+        self.readout = readout
+        self.decode = decode
+        self.loss = loss
+        self.make_optimizer = optimizer
+        self.make_scheduler = scheduler
+        self.scheduler_interval = scheduler_interval
+        self.regularisers = dict(regularisers or {})
+        if self.regularisers and not spiking_layers(net):
+            raise ValueError("Expected `net` to have spiking layers for its `regularisers`, got none.")
+        self.dt = dt
+        self.detach_every = detach_every
+        self.checkpoint_every = checkpoint_every
+        self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
+        self.validation = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=dt)
+        self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=dt, thorough=True)
+        self.confusion: Tensor | None = None
+
+    @override
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the scores ``(batch, classes)`` of samples ``(batch, time, *features)``."""
+        return self._scores(self.outputs(x))
+
+    def outputs(self, x: Tensor) -> Tensor:
+        """Run the network and return the output sequence that is decoded.
+
+        Args:
+            x: Samples, ``(batch, time, *features)``.
+
+        Returns:
+            Outputs, ``(time, batch, classes)``.
+        """
+        xs = x.movedim(1, 0)
+        if not xs.is_floating_point():
+            xs = xs.to(self.dtype)
+        options = {"dt": self.dt, "detach_every": self.detach_every, "checkpoint_every": self.checkpoint_every}
+        if self.readout is None:
+            ys, _ = self.net(xs, **options)
+        else:
+            with record(self.net, self.readout, variables=["output"], detach=False) as recording:
+                self.net(xs, **options)
+            ys = recording[f"{self.readout}.output"]
+        ys = check_outputs(ys, num_classes=self.num_classes, steps=len(xs), batch=len(x))
+        return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys
+
+    def _scores(self, outputs: Tensor) -> Tensor:
+        return check_scores(self.decode(outputs), num_classes=self.num_classes, batch=outputs.shape[1])
+
+    def _loss(self, outputs: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+        return self.loss(outputs if takes_sequence(self.loss) else scores, labels).mean()  # snnTorch's have shape (1,)
+
+    @override
+    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+        x, labels = check_batch(batch, num_classes=self.num_classes)
+        with ExitStack() as stack:
+            if self.regularisers:
+                layers = spiking_layers(self.net)
+                spikes = stack.enter_context(record(self.net, *layers, detach=False))
+            outputs = self.outputs(x)
+        scores = self._scores(outputs)
+        loss = self._loss(outputs, scores, labels)
+        if self.regularisers:
+            by_layer = {layer: spikes[f"{layer}.spikes" if layer else "spikes"] for layer in layers}
+            for name, regulariser in self.regularisers.items():
+                penalty = regulariser(by_layer, self.dt)
+                self.log(f"train/{name}", penalty, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True)
+                loss = loss + penalty
+        self.train_accuracy.update(scores.detach(), labels)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels), sync_dist=True)
+        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
+        return loss
+
+    @override
+    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch, "val", self.validation)
+
+    @override
+    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+        self._evaluate(batch, "test", self.testing)
+
+    @override
+    def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
+        return self(batch[0] if isinstance(batch, tuple | list) else batch)
+
+    def _evaluate(self, batch: tuple[Tensor, Tensor], stage: str, evaluation: Evaluation) -> None:
+        x, labels = check_batch(batch, num_classes=self.num_classes)
+        with evaluation.watch(self.net, samples=len(x)):
+            outputs = self.outputs(x)
+        scores = self._scores(outputs)
+        evaluation.update(outputs, scores, labels, decode=self.decode)
+        loss = self._loss(outputs, scores, labels)
+        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=len(labels), sync_dist=True)
+        for name, metric in evaluation.metrics().items():
+            self.log(f"{stage}/{name}", metric, prog_bar=name == "accuracy")
+
+    @override
+    def on_test_epoch_start(self) -> None:
+        self.testing.confusion.reset()
+        self.confusion = None
+
+    @override
+    def on_test_epoch_end(self) -> None:
+        self.confusion = self.testing.confusion.compute().cpu()
+
+    @override
+    def configure_optimizers(self) -> Any:
+        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        if not parameters:
+            if not any(getattr(module, "rule", None) is not None for module in self.net.modules()):
+                raise ValueError(
+                    "Expected `net` to have something to train, got neither a parameter with `requires_grad` nor a "
+                    "connection with a rule."
+                )
+            self.automatic_optimization = False  # rules learn in the forward pass; there is nothing to differentiate
+            return None
+        optimizer = self.make_optimizer(parameters)
+        if self.make_scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": self._scheduling(self.make_scheduler, optimizer)}
+
+    def _scheduling(self, make: Callable[..., Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+        if _wants_total_steps(make):
+            scheduler = make(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
+            return {"scheduler": scheduler, "interval": "step"}
+        scheduler = make(optimizer)
+        if isinstance(scheduler, ReduceLROnPlateau):
+            return {"scheduler": scheduler, "interval": "epoch", "monitor": "val/loss"}
+        return {"scheduler": scheduler, "interval": self.scheduler_interval}
+
+    @override
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint[_RANDOM_STATES] = random_states(self.device)
+
+    @override
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        # Between here and the first batch Lightning draws exactly what it draws between two epochs: the loader's seed.
+        resuming = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        if resuming and _RANDOM_STATES in checkpoint:
+            restore_random_states(checkpoint[_RANDOM_STATES], self.trainer.strategy.root_device)
+
+    @override
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        if strict:
+            check_same_model(self.state_dict(), state_dict)
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+
+def _wants_total_steps(make: Callable[..., Any]) -> bool:
+    """Whether a scheduler takes `total_steps` and has not got it yet."""
+    parameter = inspect.signature(make).parameters.get("total_steps")
+    return parameter is not None and parameter.default in (None, inspect.Parameter.empty)

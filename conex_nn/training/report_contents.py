@@ -1,0 +1,87 @@
+"""What a report holds, as plain numbers and texts."""
+
+import math
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from conex_nn.training.classifier import SpikingClassifier
+
+__all__ = ["contents", "versions"]
+
+
+def contents(
+    model: SpikingClassifier,
+    logged: Mapping[str, float],
+    *,
+    class_names: Sequence[str],
+    seconds: float,
+    config: Mapping[str, Any],
+    history: Sequence[Mapping[str, float]],
+) -> dict[str, Any]:
+    """Put together a report. It holds nothing that tells of the machine or the network it stands in.
+
+    Args:
+        model: A classifier after a test.
+        logged: What the test logged, by name (``test/...``).
+        class_names: Name of each class.
+        seconds: Wall-clock time [s].
+        config: Configuration of the run.
+        history: One mapping per epoch of training.
+
+    Returns:
+        The figures of the test by their names without ``test/``, ``accuracy`` first, and what else was given.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> model = SpikingClassifier(cx.Sequential(torch.nn.Linear(4, 2), cx.LIF()), num_classes=2)
+        >>> model.confusion = torch.tensor([[3, 1], [0, 4]])
+        >>> report = contents(
+        ...     model, {"test/accuracy": 0.875}, class_names=["a", "b"], seconds=1.0, config={}, history=[]
+        ... )
+        >>> report["accuracy"], report["per_class"], report["samples"]
+        (0.875, {'a': 0.75, 'b': 1.0}, 8)
+    """
+    figures = {name.removeprefix("test/"): value for name, value in logged.items() if name.startswith("test/")}
+    figures = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    rates = {name.removeprefix("rate/"): value for name, value in figures.items() if name.startswith("rate/")}
+    report: dict[str, Any] = {"accuracy": figures.pop("accuracy", None)}
+    report |= {name: value for name, value in figures.items() if not name.startswith("rate/")}
+    report["rate"] = rates
+    if model.confusion is not None:
+        counts = model.confusion
+        shares = (counts.diagonal() / counts.sum(1)).tolist()  # NaN for a class without samples
+        report["per_class"] = {
+            name: None if math.isnan(share) else share for name, share in zip(class_names, shares, strict=True)
+        }
+        report["samples"] = int(counts.sum())
+    report["parameters"] = sum(parameter.numel() for parameter in model.net.parameters())
+    report["epochs"] = len(history)
+    report["seconds"] = seconds
+    report["device"] = model.device.type
+    report["config"] = dict(config)
+    seed = os.environ.get("PL_GLOBAL_SEED", config.get("seed"))  # left there by L.seed_everything
+    report["seed"] = None if seed is None else int(seed)
+    report["versions"] = versions()
+    report["history"] = [dict(epoch) for epoch in history]
+    return report
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that a result depends on.
+
+    Example:
+        >>> sorted(versions())
+        ['conex_nn', 'lightning', 'numpy', 'python', 'snntorch', 'torch', 'torchmetrics']
+    """
+    found = {"python": platform.python_version()}
+    for name in ("torch", "lightning", "torchmetrics", "snntorch", "numpy", "conex_nn"):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # run from its folder without having been installed
+            found[name] = "not installed"
+    return found

@@ -1,0 +1,1 @@
+"""Runnable experiments on conex_nn: ``python -m tasks.<name>``."""

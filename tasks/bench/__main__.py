@@ -1,0 +1,63 @@
+"""Benchmarks: ``python -m tasks.bench train``."""
+
+import json
+import platform
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+from jsonargparse import auto_cli
+
+from tasks.bench.contestants import CASES
+from tasks.bench.train import compare
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What to measure."""
+
+    what: Literal["train"] = "train"
+    """Which benchmark."""
+    cases: tuple[str, ...] = ("small", "large", "conv")
+    """Sizes: small, large, conv, huge."""
+    rounds: int = 5
+    """Turns that each contestant takes [1]."""
+    steps: int = 5
+    """Steps of a turn [1]."""
+    quick: bool = False
+    """Only show that it runs: the smallest size, one turn."""
+    seed: int = 0
+    """Seed of weights and inputs; the contestants use 0 always [1]."""
+    out: Path | None = None
+    """Folder for report.json."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.cases) - set(CASES)
+        if unknown:
+            raise ValueError(f"Expected `cases` to be among {', '.join(CASES)}, got {', '.join(sorted(unknown))}.")
+
+
+def main(config: Config) -> None:
+    """Measure, print the table, and leave ``report.json`` where asked."""
+    begin = time.perf_counter()
+    if config.quick:
+        figures = compare(cases=["small"], rounds=1, steps=2)
+    else:
+        figures = compare(cases=list(config.cases), rounds=config.rounds, steps=config.steps)
+    if config.out is not None:
+        config.out.mkdir(parents=True, exist_ok=True)
+        report = {
+            "benchmark": figures,
+            "seconds": time.perf_counter() - begin,
+            "config": {key: str(value) for key, value in asdict(config).items()},
+            "seed": config.seed,
+            "versions": {"python": platform.python_version(), "torch": torch.__version__},
+            "threads": torch.get_num_threads(),
+        }
+        (config.out / "report.json").write_text(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main(auto_cli(Config))

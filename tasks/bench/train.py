@@ -1,0 +1,147 @@
+"""Training steps side by side: ours, snnTorch's, SpikingJelly's and the matrix products alone.
+
+Every contestant is a process of its own; they take turns, so that a machine whose speed drifts drifts for all.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from tasks.bench.contestants import CASES, CONTESTANTS
+
+__all__ = ["compare"]
+
+
+class _Process:
+    """A contestant at work."""
+
+    def __init__(self, contestant: str, case: str, cache: str | None = None) -> None:
+        environment = dict(os.environ)
+        if cache is not None:
+            environment["CONEX_NN_CACHE"] = cache
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.bench.worker", contestant, case],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=environment,
+        )
+
+    def read(self) -> dict[str, Any]:
+        while line := self.process.stdout.readline():  # pyright: ignore[reportOptionalMemberAccess]
+            if line.startswith("{"):  # libraries may print, too
+                return json.loads(line)
+        return {"absent": "it stopped"}
+
+    def ask(self, order: str, count: int = 1) -> dict[str, Any]:
+        self.process.stdin.write(f"{order} {count}\n")  # pyright: ignore[reportOptionalMemberAccess]
+        self.process.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
+        return self.read()
+
+    def close(self) -> None:
+        self.process.stdin.close()  # pyright: ignore[reportOptionalMemberAccess]
+        self.process.wait()
+
+
+@dataclass
+class _Figures:
+    first: float
+    cold: float | None
+    milliseconds: float
+    spread: tuple[float, float]
+    memory: float
+
+
+def _measure(case: str, names: list[str], rounds: int, steps: int, progress: Progress) -> dict[str, _Figures]:
+    """Time the contestants in turn on one case."""
+    bar = progress.add_task(CASES[case].name, total=len(names) + rounds)
+    running, first, cold = {}, {}, {}
+    for name in names:
+        if name == "conex_nn":
+            with tempfile.TemporaryDirectory() as cache:
+                process = _Process(name, case, cache)
+                cold[name] = process.read().get("first")
+                process.close()
+        process = _Process(name, case)
+        answer = process.read()
+        progress.advance(bar)
+        if "absent" in answer:
+            progress.console.print(f"{name} is left out: {answer['absent']}")
+            process.close()
+            continue
+        running[name], first[name] = process, answer["first"]
+    times: dict[str, list[float]] = {name: [] for name in running}
+    for _ in range(rounds):
+        for name, process in running.items():
+            times[name] += process.ask("time", steps)["times"]
+        progress.advance(bar)
+    figures = {}
+    for name, process in running.items():
+        ordered = sorted(times[name])
+        figures[name] = _Figures(
+            first=first[name],
+            cold=cold.get(name),
+            milliseconds=1e3 * statistics.median(ordered),
+            spread=(1e3 * ordered[0], 1e3 * ordered[-1]),
+            memory=process.ask("memory")["memory"],
+        )
+        process.close()
+    return figures
+
+
+def compare(*, cases: list[str], rounds: int, steps: int) -> dict[str, Any]:
+    """Run the benchmark, print one table, and return its figures.
+
+    Args:
+        cases: Which of the sizes.
+        rounds: Turns that each contestant takes [1].
+        steps: Training steps of a turn [1].
+    """
+    console = Console()
+    table = Table(title="One training step, forward and backward")
+    for column in ("case", "who", "ms", "min-max", "x floor", "conex_nn is", "peak MiB", "first call s"):
+        table.add_column(column, justify="left" if column in ("case", "who") else "right")
+    report: dict[str, Any] = {}
+    with Progress(console=console, transient=True) as progress:
+        for case in cases:
+            names = [name for name in CONTESTANTS if not (CASES[case].conv and name in ("scan", "copies"))]
+            figures = _measure(case, names, rounds, steps, progress)
+            ours, floor = figures["conex_nn"], figures["products"]
+            size = f"{CASES[case].name}, T={CASES[case].time}, B={CASES[case].batch}"
+            for name, f in figures.items():
+                base = figures["copies"] if name in ("scan", "copies") else floor
+                first = f"{f.first:.2f}" + (f" ({f.cold:.2f} cold)" if f.cold else "")
+                peer = name not in ("conex_nn", "products", "scan", "copies")
+                table.add_row(
+                    size,
+                    {"scan": "conex_nn, one LIF layer alone", "copies": "copy of its tensors"}.get(name, name),
+                    f"{f.milliseconds:.2f}",
+                    f"{f.spread[0]:.2f}-{f.spread[1]:.2f}",
+                    f"{f.milliseconds / base.milliseconds:.2f}",
+                    f"{f.milliseconds / ours.milliseconds:.2f}x faster" if peer else "",
+                    f"{f.memory:.0f}",
+                    first,
+                )
+            table.add_section()
+            report[case] = {
+                name: {
+                    "milliseconds": f.milliseconds,
+                    "peak_mebibytes": f.memory,
+                    "first_call_seconds": f.first,
+                    "first_call_cold_seconds": f.cold,
+                    "times_floor": f.milliseconds / floor.milliseconds,
+                }
+                for name, f in figures.items()
+            }
+    console.print(table)
+    return report

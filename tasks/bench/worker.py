@@ -1,0 +1,76 @@
+"""One contestant in a process of its own; it does what it is told on standard input and answers in JSON."""
+
+import gc
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from tasks.bench.contestants import CASES, CONTESTANTS
+
+__all__ = ["main"]
+
+
+def _synchronize() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _peak_begin() -> None:
+    """Forget the peak so far."""
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _resident(field: str) -> float:
+    """Return a figure of this process's memory [MiB]."""
+    if torch.cuda.is_available():
+        used = torch.cuda.max_memory_allocated() if field == "VmHWM" else torch.cuda.memory_allocated()
+        return used / 2**20
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field)) / 1024
+
+
+def main(contestant: str, case: str) -> None:
+    """Build a contestant, then time it as often as asked."""
+    torch.manual_seed(0)
+    try:
+        step = CONTESTANTS[contestant](CASES[case])
+    except ImportError as error:
+        print(json.dumps({"absent": str(error)}), flush=True)
+        return
+    gc.collect()
+    before = _resident("VmRSS")
+    begin = time.perf_counter()
+    step()
+    _synchronize()
+    first = time.perf_counter() - begin
+    step()
+    print(json.dumps({"first": first}), flush=True)
+    for line in sys.stdin:
+        order, count = line.split()
+        if order == "memory":
+            try:
+                _peak_begin()
+                step()
+                _synchronize()
+                answer = {"memory": _resident("VmHWM") - before}
+            except OSError:
+                answer = {"memory": float("nan")}
+        else:
+            times = []
+            for _ in range(int(count)):
+                begin = time.perf_counter()
+                step()
+                _synchronize()
+                times.append(time.perf_counter() - begin)
+            answer = {"times": times}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2])

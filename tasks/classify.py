@@ -1,0 +1,180 @@
+"""Train a spiking network on images with surrogate gradients, and report how well it does.
+
+``python -m tasks.classify`` takes scikit-learn's handwritten digits; ``--data mnist`` and ``--data fashion_mnist`` the
+larger sets. The epoch is chosen on the validation part; the test part is looked at once.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import lightning as L
+import torch
+import torch.nn.functional as F
+from jsonargparse import auto_cli
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from torch import Tensor, nn
+
+import conex_nn as cx
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What to train, on what, and for how long."""
+
+    data: str = "digits"
+    """Data set: digits, mnist or fashion_mnist."""
+    model: Literal["mlp", "conv"] = "mlp"
+    """Two hidden layers, or two convolutions and one hidden layer."""
+    epochs: int | None = None
+    """Passes over the training part; by default what the data and the model need [1]."""
+    time: int | None = None
+    """Steps for which an image is shown; by default what the data need [1]."""
+    hidden: int | None = None
+    """Neurons of a hidden layer; by default what the data need [1]."""
+    encoder: str = "constant_current"
+    """How an image becomes a sequence: constant_current, poisson or latency."""
+    batch_size: int | None = None
+    """Images of a batch [1]."""
+    lr: float | None = None
+    """Largest learning rate of the one-cycle schedule [1]."""
+    augment: bool = True
+    """Turn, shift and scale training images a little."""
+    data_root: Path = Path("data")
+    """Folder of the downloaded sets."""
+    precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
+    """Arithmetic, as Lightning names it."""
+    resume: Path | None = None
+    """Checkpoint to go on from."""
+    seed: int = 0
+    """Seed of the split, the weights and everything random [1]."""
+    out: Path = Path("runs/classify")
+    """Folder for report.json, the pictures, the log and the checkpoints."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "time", "hidden", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"Expected `{name}` to be at least 1, got {value}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What suits a data set and a model."""
+
+    epochs: int
+    time: int
+    hidden: int
+    batch_size: int
+    lr: float
+    channels: int = 16
+    dropout: float = 0.2
+
+
+RECIPES = {
+    ("digits", "mlp"): Recipe(epochs=40, time=10, hidden=256, batch_size=32, lr=3e-3),
+    ("digits", "conv"): Recipe(epochs=30, time=6, hidden=128, batch_size=32, lr=3e-3),
+    ("mnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
+    ("mnist", "conv"): Recipe(epochs=10, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32),
+    ("fashion_mnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
+    ("fashion_mnist", "conv"): Recipe(epochs=15, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32),
+}
+
+
+def lif() -> cx.LIF:
+    """Return the neurons of these networks: quick ones, driven hard enough to fire from the start."""
+    return cx.LIF(tau_mem=2.0, resistance=2.0, spike_fn=cx.surrogate.atan(alpha=2.0))
+
+
+def build(model: str, recipe: Recipe, shape: tuple[int, ...], classes: int) -> cx.Sequential:
+    """Build the network.
+
+    Args:
+        model: ``"mlp"`` or ``"conv"``.
+        recipe: Its sizes.
+        shape: Shape of an image, ``(channels, height, width)``.
+        classes: Number of classes [1].
+    """
+    h, drop = recipe.hidden, partial(cx.SequenceDropout, recipe.dropout)
+    if model == "mlp":
+        inputs = math.prod(shape)
+        front = [nn.Flatten(), nn.Linear(inputs, h), lif(), drop(), nn.Linear(h, h), lif()]
+    else:
+        c, (channels, height, width) = recipe.channels, shape
+        flat = 2 * c * (height // 4) * (width // 4)
+        front = [
+            nn.Conv2d(channels, c, 5, padding=2), nn.BatchNorm2d(c), nn.MaxPool2d(2), lif(),
+            nn.Conv2d(c, 2 * c, 3, padding=1), nn.BatchNorm2d(2 * c), nn.MaxPool2d(2), lif(),
+            nn.Flatten(), drop(), nn.Linear(flat, h), lif(),
+        ]  # fmt: skip
+    return cx.Sequential(*front, drop(), nn.Linear(h, classes), cx.LI(tau_mem=2.0))
+
+
+def jitter(images: Tensor, *, degrees: float = 10.0, shift: float = 0.1, scale: float = 0.1) -> Tensor:
+    """Turn, shift and scale each image of a batch by a little of its own.
+
+    Args:
+        images: ``(batch, channels, height, width)`` [1].
+        degrees: Largest turn to either side [1].
+        shift: Largest shift, as a part of the image [1].
+        scale: Largest change of size [1].
+    """
+    n = len(images)
+    draw = torch.rand(4, n, device=images.device) * 2 - 1
+    angle, size = draw[0] * math.radians(degrees), 1 / (1 + draw[1] * scale)
+    rows = [angle.cos() * size, -angle.sin() * size, 2 * shift * draw[2]]
+    rows += [angle.sin() * size, angle.cos() * size, 2 * shift * draw[3]]
+    grid = F.affine_grid(torch.stack(rows, 1).view(n, 2, 3).to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
+def one_cycle(lr: float) -> Callable[..., torch.optim.lr_scheduler.LRScheduler]:
+    """Return a schedule that rises to ``lr`` and falls to nothing."""
+    return partial(torch.optim.lr_scheduler.OneCycleLR, max_lr=lr, pct_start=0.2)
+
+
+def main(config: Config) -> dict[str, float]:
+    """Train, choose the epoch on the validation part, test once, and report."""
+    L.seed_everything(config.seed, verbose=False)
+    torch.set_float32_matmul_precision("highest")
+    name = config.data.replace("-", "_").lower()
+    base = RECIPES.get((name, config.model), RECIPES["mnist", config.model])
+    given = {key: getattr(config, key) for key in ("epochs", "time", "hidden", "batch_size", "lr")}
+    recipe = Recipe(**{**asdict(base), **{key: value for key, value in given.items() if value is not None}})
+
+    data = cx.data.by_name(
+        config.data,
+        root=config.data_root,
+        encoder=cx.encoders.by_name(config.encoder, time=recipe.time),
+        batch_size=recipe.batch_size,
+        augment=jitter if config.augment else None,
+        seed=config.seed,
+    )
+    model = cx.training.SpikingClassifier(
+        build(config.model, recipe, data.feature_shape, data.num_classes),
+        num_classes=data.num_classes,
+        decode=cx.training.mean_membrane,
+        optimizer=partial(torch.optim.AdamW, lr=recipe.lr, weight_decay=1e-2),
+        scheduler=one_cycle(recipe.lr),
+    )
+    best = ModelCheckpoint(dirpath=config.out, filename="best", monitor="val/accuracy", mode="max", save_last=True)
+    report = cx.training.Report(config.out, config={**asdict(config), **asdict(recipe)})
+    trainer = L.Trainer(
+        max_epochs=recipe.epochs,
+        precision=config.precision,
+        logger=CSVLogger(config.out, name="", version=""),
+        callbacks=[best, report],
+        enable_model_summary=False,
+        log_every_n_steps=10,
+    )
+    trainer.fit(model, datamodule=data, ckpt_path=config.resume)
+    trainer.test(model, datamodule=data, ckpt_path=best.best_model_path, verbose=False)
+    return {key: float(value) for key, value in trainer.callback_metrics.items()}
+
+
+if __name__ == "__main__":
+    main(auto_cli(Config))

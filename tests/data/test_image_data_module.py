@@ -1,0 +1,188 @@
+"""What the data modules do with batches, alone and under a Trainer."""
+
+import itertools
+
+import lightning as L
+import pytest
+import torch
+from torch.testing import assert_close
+from torch.utils.data import DataLoader, RandomSampler
+
+from conex_nn.data import TensorDataModule
+from conex_nn.encoders import ConstantCurrent, Latency, Poisson
+
+TIME = 6
+
+
+def make(**options) -> TensorDataModule:
+    images = torch.arange(40 * 6).reshape(40, 2, 3) / 240
+    return TensorDataModule(images, torch.arange(40) % 4, **{"batch_size": 8, **options})
+
+
+class Recorder(L.LightningModule):
+    """Keeps the batches it is shown."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.seen = {"train": [], "validation": [], "test": []}
+
+    def training_step(self, batch, batch_idx):
+        self.seen["train"].append(batch)
+        return self.weight * 1.0
+
+    def validation_step(self, batch, batch_idx):
+        self.seen["validation"].append(batch)
+
+    def test_step(self, batch, batch_idx):
+        self.seen["test"].append(batch)
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), lr=0.0)
+
+
+def run(data: TensorDataModule, **options) -> Recorder:
+    quiet = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+    }
+    trainer = L.Trainer(accelerator="cpu", max_epochs=1, **{**quiet, **options})
+    model = Recorder()
+    trainer.fit(model, datamodule=data)
+    trainer.test(model, datamodule=data, verbose=False)
+    return model
+
+
+@pytest.mark.parametrize("encode_on", ["device", "worker"])
+def test_batches_have_the_batch_first_then_time(encode_on):
+    data = make(encoder=Latency(TIME, threshold=0.001), encode_on=encode_on)
+    seen = run(data).seen
+    assert [tuple(x.shape) for x, _ in seen["train"]] == [(8, TIME, 2, 3)] * 3 + [(5, TIME, 2, 3)]
+    assert sum(len(labels) for _, labels in seen["test"]) == 8
+    for x, labels in itertools.chain(*seen.values()):
+        assert x.dtype == torch.float32
+        assert labels.dtype == torch.int64
+
+
+def test_both_ways_of_encoding_agree():
+    encoder = Latency(TIME, threshold=0.001)
+    on_device = run(make(encoder=encoder)).seen["test"]
+    by_workers = run(make(encoder=encoder, encode_on="worker")).seen["test"]
+    for (a, labels_a), (b, labels_b) in zip(on_device, by_workers, strict=True):
+        assert_close(a, b, rtol=0, atol=0)
+        assert_close(labels_a, labels_b)
+
+
+def test_the_images_keep_their_labels():
+    for x, labels in run(make()).seen["train"]:
+        sample = (x[:, 0, 0] * 240 / 6).round().long()
+        assert_close(sample % 4, labels)
+
+
+def test_without_an_encoder_bytes_arrive_as_intensities():
+    images = torch.randint(256, (40, 3), dtype=torch.uint8)
+    data = TensorDataModule(images, torch.arange(40), test=(images, torch.arange(40)), batch_size=40)
+    x, _ = run(data).seen["test"][0]
+    assert_close(x, images / 255)
+
+
+def test_a_current_stays_a_view_of_one_step():
+    x, _ = run(make(encoder=ConstantCurrent(TIME))).seen["train"][0]
+    assert x.stride(1) == 0
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("64-true", torch.float64), ("bf16-true", torch.bfloat16)])
+def test_batches_follow_the_precision_and_stay_views(precision, dtype):
+    x, _ = run(make(encoder=ConstantCurrent(TIME)), precision=precision).seen["train"][0]
+    assert x.dtype == dtype
+    assert x.stride(1) == 0
+
+
+def test_augmentation_is_for_training_and_comes_before_encoding():
+    seen = run(make(encoder=ConstantCurrent(TIME), augment=torch.ones_like)).seen
+    assert all(bool((x == 1).all()) for x, _ in seen["train"])
+    assert not any(bool((x == 1).any()) for x, _ in seen["validation"] + seen["test"])
+
+
+def test_shuffling_and_encoding_follow_the_global_seed():
+    def train(seed):
+        L.seed_everything(seed, verbose=False)
+        return torch.cat([x for x, _ in run(make(encoder=Poisson(TIME))).seen["train"]])
+
+    first = train(1)
+    assert_close(train(1), first, rtol=0, atol=0)
+    assert not torch.equal(train(2), first)
+
+
+def test_only_training_is_shuffled():
+    data = make()
+    assert isinstance(data.train_dataloader().sampler, RandomSampler)
+    a, b = (torch.cat([labels for _, labels in data.train_dataloader()]) for _ in range(2))
+    assert not torch.equal(a, b)
+    a, b = (torch.cat([x for x, _ in data.test_dataloader()]) for _ in range(2))
+    assert_close(a, b, rtol=0, atol=0)
+
+
+def test_a_loader_is_one_lightning_can_distribute():
+    data = make()
+    for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader(), data.predict_dataloader()):
+        assert type(loader) is DataLoader
+        assert loader.drop_last is False
+
+
+def test_one_batch_is_one_read(monkeypatch):
+    data = make()
+    loader = data.train_dataloader()
+    reads = []
+    images = loader.dataset.dataset
+    original = images.__getitems__
+    monkeypatch.setattr(images, "__getitems__", lambda indices: reads.append(len(indices)) or original(indices))
+    list(loader)
+    assert reads == [8, 8, 8, 5]
+
+
+def test_workers_encode_with_random_numbers_of_their_own():
+    data = make(encoder=Poisson(20, max_rate=500.0), encode_on="worker", num_workers=2, test=0, validation=0)
+    (first, _), (second, _), *_ = data.train_dataloader()
+    assert first.shape == (8, 20, 2, 3)
+    assert not torch.equal(first, second)
+
+
+@pytest.mark.filterwarnings("ignore:Total length of `DataLoader` across ranks is zero")
+def test_parts_may_be_empty():
+    seen = run(make(validation=0, test=0)).seen
+    assert sum(len(labels) for _, labels in seen["train"]) == 40
+    assert seen["validation"] == seen["test"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"batch_size": 0}, "Expected `batch_size` to be at least 1, got 0."),
+        ({"num_workers": -1}, "Expected `num_workers` to be 0 or more, got -1."),
+        ({"encode_on": "worker", "augment": torch.neg}, 'Expected `encode_on` to be "device" when `augment` is given'),
+        (
+            {"encode_on": "worker", "num_workers": 1, "encoder": Poisson(TIME, generator=torch.Generator())},
+            "Expected `encoder` to draw from torch's global generator in worker processes",
+        ),
+    ],
+)
+def test_options_that_do_not_work_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        make(**options)
+
+
+def test_an_unknown_place_to_encode_is_refused():
+    with pytest.raises(
+        (ValueError, TypeError),
+        match=r"""Expected `encode_on` to be "device" or "worker", got 'gpu'|parameter 'encode_on'""",
+    ):
+        make(encode_on="gpu")
+
+
+def test_an_encoder_for_single_samples_is_found_out():
+    data = make(encoder=lambda x: x.flatten().expand(TIME, -1))
+    with pytest.raises(ValueError, match=r"Expected `encoder` to map \(8, 2, 3\) to \(time, 8, ...\), got \(6, 48\)."):
+        data.on_after_batch_transfer((torch.rand(8, 2, 3), torch.zeros(8)), 0)

@@ -1,0 +1,82 @@
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from conex_nn.data import TensorDataModule
+
+IMAGES = torch.rand(100, 3, generator=torch.Generator().manual_seed(0))
+LABELS = torch.arange(100) % 5
+
+
+def indices(data: TensorDataModule) -> list[list[int]]:
+    return [part.indices for part in data.splits()]
+
+
+def test_parts_are_disjoint_and_stratified():
+    data = TensorDataModule(IMAGES, LABELS, test=0.2, validation=10)
+    train, validation, test = indices(data)
+    assert [len(train), len(validation), len(test)] == [70, 10, 20]
+    assert sorted(train + validation + test) == list(range(100))
+    assert LABELS[test].bincount().tolist() == [4] * 5
+    assert LABELS[validation].bincount().tolist() == [2] * 5
+
+
+def test_a_fraction_for_validation_is_of_what_is_left():
+    assert [len(part) for part in indices(TensorDataModule(IMAGES, LABELS, test=0.5, validation=0.5))] == [25, 25, 50]
+
+
+def test_the_same_seed_gives_the_same_split():
+    first = indices(TensorDataModule(IMAGES, LABELS, seed=1))
+    torch.manual_seed(7)
+    assert indices(TensorDataModule(IMAGES, LABELS, seed=1)) == first
+    assert indices(TensorDataModule(IMAGES, LABELS, seed=2)) != first
+
+
+def test_a_test_set_of_its_own():
+    data = TensorDataModule(IMAGES, LABELS, test=(IMAGES[:7], LABELS[:7]), validation=0.1)
+    assert [len(part) for part in data.splits()] == [90, 10, 7]
+
+
+def test_what_is_known_before_setup():
+    data = TensorDataModule(IMAGES.reshape(100, 1, 3), LABELS)
+    assert (data.num_classes, data.feature_shape, data.class_names) == (5, (1, 3), ("0", "1", "2", "3", "4"))
+    assert TensorDataModule(IMAGES, LABELS, class_names=list("abcdef")).num_classes == 6
+
+
+def test_numpy_arrays_are_welcome():
+    data = TensorDataModule(IMAGES.double().numpy(), LABELS.numpy().astype(np.int32))
+    x, labels = data.on_after_batch_transfer(next(iter(data.train_dataloader())), 0)
+    assert (x.dtype, labels.dtype) == (torch.float32, torch.int64)
+
+
+def test_the_arguments_are_unchanged():
+    images, labels = IMAGES.clone(), LABELS.clone()
+    list(TensorDataModule(images, labels).train_dataloader())
+    assert_close(images, IMAGES, rtol=0, atol=0)
+    assert_close(labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            {"test": 60, "validation": 40},
+            "Expected `validation` and `test` to leave samples to train on, got 100 of 100",
+        ),
+        ({"test": 101}, "to leave samples to train on"),
+        ({"test": 1.5}, "Expected `test` to be a fraction in"),
+        ({"validation": -1}, "Expected `validation` to be 0 or more samples, got -1"),
+        ({"class_names": ["a", "b"]}, "Expected `labels` to be below 2, the number of classes, got 4."),
+        ({"test": (IMAGES[:, :2], LABELS)}, r"Expected `test` to have images of the shape \(3,\), got \(2,\)."),
+        ({"test": (IMAGES, LABELS + 1)}, "Expected `labels` to be below 5, the number of classes, got 5."),
+    ],
+)
+def test_what_does_not_fit_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        TensorDataModule(IMAGES, LABELS, **options)
+
+
+def test_lengths_have_to_agree():
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 100 images"):
+        TensorDataModule(IMAGES, LABELS[:-1])

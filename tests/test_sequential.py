@@ -1,0 +1,226 @@
+"""The chain of modules over sequences."""
+
+import copy
+import pickle
+
+import pytest
+import snntorch
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+import conex_nn as cx
+
+T, B = 7, 3
+
+
+def mlp():
+    return cx.Sequential(
+        nn.Flatten(), nn.Linear(12, 16), cx.LIF(tau_mem=3.0, resistance=4.0), nn.Linear(16, 5), cx.LI()
+    )
+
+
+@pytest.fixture
+def xs():
+    return torch.rand(T, B, 3, 4)
+
+
+def _reference(net, xs):
+    """One step after the other, module by module, in plain Python."""
+    _, linear, lif, readout, li = net
+    v1, v2, out = torch.zeros(B, 16), torch.zeros(B, 5), []
+    decay1, decay2 = torch.exp(-1 / lif.tau_mem), torch.exp(-1 / li.tau_mem)
+    for x in xs:
+        v1 = decay1 * v1 + (1 - decay1) * lif.resistance * linear(x.reshape(B, 12))
+        s = (v1 >= 1).float()
+        v1 = v1 * (1 - s)
+        v2 = decay2 * v2 + (1 - decay2) * readout(s)
+        out.append(v2)
+    return torch.stack(out)
+
+
+def test_it_is_its_modules_in_a_loop(xs):
+    net = mlp()
+    assert_close(net(xs)[0], _reference(net, xs))
+
+
+def test_two_halves_are_the_whole(xs):
+    net = mlp()
+    whole, end = net(xs)
+    first, state = net(xs[:4])
+    second, state = net(xs[4:], state)
+    assert_close(torch.cat([first, second]), whole)
+    assert_close(state[2].v, end[2].v)
+
+
+def test_steps_are_the_sequence(xs):
+    net = mlp()
+    observed = []
+    whole, end = net(xs)
+    stepped, state = net(xs, observe=lambda y, s: observed.append(s[2].v))
+    assert_close(stepped, whole)
+    assert_close(state, end)
+    assert len(observed) == T
+
+
+def test_a_nested_chain_is_a_flat_one(xs):
+    net = mlp()
+    nested = cx.Sequential(net[0], cx.Sequential(net[1], net[2]), net[3], net[4])
+    assert_close(nested(xs)[0], net(xs)[0])
+    _, state = nested(xs[:3])
+    assert_close(nested(xs[3:], state)[0], net(xs)[0][3:])
+
+
+def test_batch_norm_sees_time_and_batch_together(xs):
+    net = cx.Sequential(nn.Conv2d(3, 2, 1), nn.BatchNorm2d(2), cx.LIF())
+    images = torch.rand(T, B, 3, 4, 4)
+    bn = copy.deepcopy(net[1])
+    net(images)
+    bn(net[0](images.flatten(0, 1)))
+    assert_close(net[1].running_var, bn.running_var)
+
+
+@pytest.mark.parametrize("start", [1, 2])
+def test_flatten_keeps_time_and_batch(start):
+    assert cx.Sequential(nn.Flatten(start))(torch.rand(T, B, 2, 3, 4))[0].shape == (T, B, 24)
+
+
+def test_the_same_input_at_each_step_is_computed_once():
+    calls = []
+    conv = nn.Conv2d(1, 2, 3)
+    conv.register_forward_hook(lambda module, args, out: calls.append(args[0].shape[0]))
+    net = cx.Sequential(conv, nn.MaxPool2d(2), nn.Flatten(), nn.Linear(18, 4), cx.LIF(), nn.Linear(4, 2), cx.LI())
+    image = torch.rand(B, 1, 8, 8, requires_grad=True)
+    xs = cx.encoders.ConstantCurrent(time=T)(image)
+    ys, _ = net(xs)
+    ys.sum().backward()
+    grads = [p.grad.clone() for p in net.parameters()]
+    image_grad = image.grad.clone()
+    net.zero_grad()
+    image.grad = None
+    written_out, _ = net(cx.encoders.ConstantCurrent(time=T)(image).contiguous())
+    written_out.sum().backward()
+    assert calls == [B, T * B]
+    assert_close(ys, written_out)
+    assert_close(grads, [p.grad for p in net.parameters()])
+    assert_close(image_grad, image.grad)
+
+
+def test_dropout_per_step_and_per_sequence():
+    ones = torch.ones(20, 1, 50)
+    per_step, _ = cx.Sequential(nn.Dropout(0.5))(ones)
+    per_sequence, (mask,) = cx.Sequential(cx.SequenceDropout(0.5))(ones)
+    assert not torch.equal(per_step[0], per_step[1])
+    assert_close(per_sequence, mask.expand_as(ones))
+    assert set(mask.unique().tolist()) == {0.0, 2.0}
+    assert_close(cx.SequenceDropout(0.5).eval()(ones)[0], ones)
+
+
+def test_snntorch_neurons_in_place_of_ours():
+    leaky = snntorch.Leaky(beta=0.8, spike_grad=snntorch.surrogate.atan())
+    linear = nn.Linear(4, 6)
+    net = cx.Sequential(linear, leaky)
+    xs = torch.rand(T, B, 4) * 4
+    spikes, _ = net(xs)
+    reference, membrane = [], torch.zeros(B, 6)
+    for x in xs:
+        s, membrane = leaky(linear(x), membrane)
+        reference.append(s)
+    assert spikes.sum() > 0
+    assert_close(spikes, torch.stack(reference))
+
+
+def test_blocks_detach_and_checkpoint(xs):
+    net = mlp()
+
+    def grads(**options):
+        net.zero_grad()
+        ys, _ = net(xs, **options)
+        ys.square().sum().backward()
+        return ys.detach(), [p.grad.clone() for p in net.parameters()]
+
+    whole, full = grads()
+    again, checkpointed = grads(checkpoint_every=3)
+    cut, truncated = grads(detach_every=3)
+    both, nested = grads(detach_every=3, checkpoint_every=2)
+    for ys in (again, cut, both):
+        assert_close(ys, whole)
+    assert_close(checkpointed, full)
+    assert_close(nested, truncated)
+    assert not torch.allclose(truncated[0], full[0])
+
+
+def test_it_copies_pickles_and_moves(xs):
+    net = mlp()
+    for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
+        assert_close(twin(xs)[0], net(xs)[0])
+    other = mlp()
+    other.load_state_dict(net.state_dict())
+    assert_close(other(xs)[0], net(xs)[0])
+    assert net.double()(xs.double())[0].dtype == torch.float64
+
+
+def test_bf16_autocast_keeps_the_potential_in_float32(xs):
+    net = mlp()
+    with torch.autocast("cpu", torch.bfloat16):
+        _, state = net(xs)
+    assert state[2].v.dtype == torch.float32
+
+
+class TestErrors:
+    def test_wrong_number_of_features(self):
+        with pytest.raises(ValueError, match=r"module '0' \(Linear\) to have 12 features, got shape \(7, 3, 5\)"):
+            cx.Sequential(nn.Linear(12, 2))(torch.rand(T, B, 5))
+
+    def test_features_not_flattened(self, xs):
+        with pytest.raises(ValueError, match=r"Flatten the features first: nn.Flatten\(\)"):
+            cx.Sequential(nn.Linear(12, 2))(xs)
+
+    def test_wrong_channels(self):
+        with pytest.raises(ValueError, match=r"\(Conv2d\) to have 3 channels and 2 axes of space"):
+            cx.Sequential(nn.Conv2d(3, 2, 1))(torch.rand(T, B, 1, 4, 4))
+
+    def test_no_batch_axis(self):
+        with pytest.raises(ValueError, match=r"\(time, batch, \*features\), got \(7, 12\).*unsqueeze"):
+            mlp()(torch.rand(T, 12))
+
+    def test_no_step(self):
+        with pytest.raises(ValueError, match="at least one time step"):
+            mlp()(torch.rand(0, B, 12))
+
+    def test_integers(self):
+        with pytest.raises(TypeError, match=r"floating tensor, got torch\.int64"):
+            mlp()(torch.ones(T, B, 12, dtype=torch.long))
+
+    def test_state_of_another_batch(self, xs):
+        net = mlp()
+        _, state = net(xs)
+        with pytest.raises(ValueError, match=r"`state.v` of shape \(2, 16\).*belongs to one batch size"):
+            net(xs[:, :2], state)
+
+    def test_state_of_another_net(self, xs):
+        with pytest.raises(TypeError, match="tuple of 5, one for each module, got 2"):
+            mlp()(xs, (None, None))
+
+    def test_batch_first_input_with_a_state(self, xs):
+        net = mlp()
+        _, state = net(xs)
+        with pytest.raises(ValueError, match="batch-first"):
+            net(xs.movedim(0, 1), state)
+
+    def test_recurrent_torch_module(self):
+        with pytest.raises(TypeError, match="LSTM, which has a state of its own"):
+            cx.Sequential(nn.LSTM(2, 2))
+
+    def test_neurons_hidden_in_a_stateless_module(self):
+        with pytest.raises(TypeError, match="neurons inside, whose state would be lost"):
+            cx.Sequential(nn.Sequential(nn.Linear(2, 2), cx.LIF()))
+
+    def test_dropout_probability(self):
+        with pytest.raises(ValueError, match="`p` to be at least 0 and below 1"):
+            cx.SequenceDropout(1.0)
+
+    @pytest.mark.parametrize("option", ["detach_every", "checkpoint_every"])
+    def test_block_sizes(self, xs, option):
+        with pytest.raises(ValueError, match=f"`{option}` to be a whole number of steps"):
+            mlp()(xs, **{option: 0})
