@@ -14,6 +14,7 @@ __all__ = ["SequenceDropout", "Sequential", "is_stateful"]
 # What these do to one step they do to every step alike, so an input that is the same at each step needs them once.
 _SAME_AT_EACH_STEP = (
     nn.Linear, nn.Identity, nn.ReLU, nn.Sigmoid, nn.Tanh,
+    nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d,  # copies of a batch have its mean and variance
     nn.Conv1d, nn.Conv2d, nn.Conv3d,
     nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d,
     nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,

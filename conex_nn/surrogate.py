@@ -127,7 +127,7 @@ class Surrogate:
 
     def derivative(self, x: Tensor) -> Tensor:
         """Return the surrogate of ds/dx at ``x`` [1]."""
-        return _KINDS[self.kind].derivative(x, *self.params)
+        return _KINDS[self.kind].derivative(x, *self.params).to(x.dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return spikes: 1 where ``x >= 0``, else 0 [1]."""

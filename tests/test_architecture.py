@@ -22,6 +22,8 @@ ORDER = [
 BELOW = {part: set().union(*ORDER[:rank]) for rank, row in enumerate(ORDER) for part in row}
 BESIDE = {"encoders": {"functional"}, "data": {"functional", "encoders"}, "plots": set()}
 MAY_SEE = {**BELOW, **BESIDE}
+# The report at the end of a test draws pictures, which it imports when it draws them.
+MAY_SEE["training"] = MAY_SEE["training"] | {"plots"}
 MAY_SEE["testing"] = set(MAY_SEE) - {"training"}
 
 ONLY_IN = {

@@ -106,6 +106,18 @@ def test_the_same_input_at_each_step_is_computed_once():
     assert_close(image_grad, image.grad)
 
 
+def test_batch_norm_of_the_same_input_at_each_step():
+    once = cx.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), cx.LIF())
+    written_out = copy.deepcopy(once)
+    xs = torch.rand(1, B, 1, 8, 8).expand(T, B, 1, 8, 8)
+    assert_close(once[:2](xs)[0], written_out[:2](xs.contiguous())[0])
+    assert_close(once[1].running_mean, written_out[1].running_mean)
+    # The unbiased variance divides by the samples that were counted, less one.
+    n = B * 36
+    unbiased = (written_out[1].running_var - 0.9) * (T * n - 1) / (T * n) * n / (n - 1) + 0.9
+    assert_close(once[1].running_var, unbiased)
+
+
 def test_dropout_per_step_and_per_sequence():
     ones = torch.ones(20, 1, 50)
     per_step, _ = cx.Sequential(nn.Dropout(0.5))(ones)

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from conex_nn.functional.exponential_lif import elif_step
-from conex_nn.functional.leak import Method, decay_factor
+from conex_nn.functional.leak import Method, decay_factor, rise_factor
 
 __all__ = ["aelif_step"]
 
@@ -99,6 +99,6 @@ def aelif_step(
         soft_reset=soft_reset,
         detach_reset=detach_reset,
     )
-    decay_w = decay_factor(tau_w, dt=dt, method=method)
-    w = decay_w * w + ((1 - decay_w) * a * (v - v_rest) + b * spikes)
+    coupling = rise_factor(tau_w, dt=dt, method=method) * a
+    w = decay_factor(tau_w, dt=dt, method=method) * w + (coupling * (v - v_rest) + b * spikes)
     return spikes, v, w, refractory

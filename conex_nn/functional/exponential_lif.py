@@ -7,7 +7,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from conex_nn.functional.fire import fire
-from conex_nn.functional.leak import Method, membrane_coefficients
+from conex_nn.functional.leak import Method, membrane_coefficients, rise_factor
 
 __all__ = ["EXPONENT_CAP", "elif_step", "upstroke"]
 
@@ -93,7 +93,8 @@ def elif_step(
         Fourcaud-Trocme et al., J. Neuroscience 23 (2003), equation 3; Gerstner et al. (2014), equation 5.6.
     """
     decay, gain, drive = membrane_coefficients(tau_mem, v_rest, resistance, dt=dt, method=method)
-    charged = decay * v + (gain * current + drive) + (1 - decay) * delta_t * upstroke(v, delta_t=delta_t, v_rh=v_rh)
+    sharpness = rise_factor(tau_mem, dt=dt, method=method) * delta_t
+    charged = decay * v + (gain * current + drive) + sharpness * upstroke(v, delta_t=delta_t, v_rh=v_rh)
     return fire(
         charged,
         v,

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Method", "decay_factor", "membrane_coefficients"]
+__all__ = ["Method", "decay_factor", "membrane_coefficients", "rise_factor"]
 
 Method = Literal["exact", "euler"]
 
@@ -27,6 +27,24 @@ def decay_factor(tau: Float[Tensor, "..."], *, dt: float, method: Method = "exac
         (tensor([0.9048]), tensor([0.9000]))
     """
     return torch.exp(-dt / tau) if method == "exact" else 1 - dt / tau
+
+
+def rise_factor(tau: Float[Tensor, "..."], *, dt: float, method: Method = "exact") -> Float[Tensor, "..."]:
+    r"""Return what :func:`decay_factor` lacks to 1, without the rounding of that difference where tau is long.
+
+    Args:
+        tau: Time constant [ms].
+        dt: Length of the step [ms].
+        method: ``"exact"`` for 1 - exp(-dt/tau), ``"euler"`` for dt/tau.
+
+    Returns:
+        The factor [1].
+
+    Example:
+        >>> rise_factor(torch.tensor([10.0, 1e9]), dt=1.0)
+        tensor([9.5163e-02, 1.0000e-09])
+    """
+    return -torch.expm1(-dt / tau) if method == "exact" else dt / tau
 
 
 def membrane_coefficients(
@@ -56,5 +74,5 @@ def membrane_coefficients(
         >>> membrane_coefficients(10 * one, 0 * one, 2 * one, dt=1.0, method="euler")
         (tensor([0.9000]), tensor([0.2000]), tensor([0.]))
     """
-    decay = decay_factor(tau_mem, dt=dt, method=method)
-    return decay, (1 - decay) * resistance, (1 - decay) * v_rest
+    rise = rise_factor(tau_mem, dt=dt, method=method)
+    return decay_factor(tau_mem, dt=dt, method=method), rise * resistance, rise * v_rest

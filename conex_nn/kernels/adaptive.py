@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conex_nn.kernels.direct import call, differentiable
 from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
@@ -12,8 +13,7 @@ from conex_nn.surrogate import Surrogate
 __all__ = ["adaptive_sequence"]
 
 
-@torch.library.custom_op("conex_nn::adaptive", mutates_args=(), device_types="cpu")
-def _forward(
+def _forward_cpu(
     current: Tensor,
     v: Tensor,
     w: Tensor,
@@ -51,11 +51,15 @@ def _forward(
     return spikes.to(current.dtype), v, w, left, charged, held, history
 
 
-@_forward.register_kernel("cuda")
-def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     from conex_nn.kernels.gpu.adaptive import forward
 
     return forward(*inputs)
+
+
+_forward = torch.library.custom_op("conex_nn::adaptive", _forward_cpu, mutates_args=(), device_types="cpu")
+_forward.register_kernel("cuda")(_forward_cuda)
+_FORWARD_ON = {"cpu": _forward_cpu, "cuda": _forward_cuda}
 
 
 @_forward.register_fake
@@ -72,8 +76,7 @@ def _(current, v, w, refractory, rows, dt, pauses, soft_reset, detach_reset, cod
     )
 
 
-@torch.library.custom_op("conex_nn::adaptive_backward", mutates_args=(), device_types="cpu")
-def _backward(
+def _backward_cpu(
     grad_spikes: Tensor,
     grad_v: Tensor,
     grad_w: Tensor,
@@ -111,11 +114,15 @@ def _backward(
     return out, carry, carry_w, reduce_rows(sums, rows) if learn else sums
 
 
-@_backward.register_kernel("cuda")
-def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     from conex_nn.kernels.gpu.adaptive import backward
 
     return backward(*inputs)
+
+
+_backward = torch.library.custom_op("conex_nn::adaptive_backward", _backward_cpu, mutates_args=(), device_types="cpu")
+_backward.register_kernel("cuda")(_backward_cuda)
+_BACKWARD_ON = {"cpu": _backward_cpu, "cuda": _backward_cuda}
 
 
 @_backward.register_fake
@@ -144,13 +151,14 @@ def _differentiate(ctx, grad_spikes, grad_v, grad_w, *_):
     grad_v = torch.zeros_like(v) if grad_v is None else grad_v
     grad_w = v.new_zeros(ctx.w_shape) if grad_w is None else grad_w
     learn = ctx.needs_input_grad[4]
-    d_current, d_v, d_w, d_rows = _backward(
-        grad_spikes, grad_v, grad_w, charged, held, history, v, rows, *ctx.options, learn
+    d_current, d_v, d_w, d_rows = call(
+        _backward, _BACKWARD_ON, grad_spikes, grad_v, grad_w, charged, held, history, v, rows, *ctx.options, learn
     )
     return d_current.to(ctx.dtype), d_v, d_w, None, d_rows if learn else None, *[None] * 9
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
+_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, backward=_differentiate)
 
 
 def adaptive_sequence(
@@ -224,7 +232,7 @@ def adaptive_sequence(
     rows = stack_rows(parameters, v.shape)
     save = torch.is_grad_enabled() and any(t.requires_grad for t in (current, v, w, rows))
     first, second, *_ = (*surrogate.params, 0.0, 0.0)
-    spikes, v, w, left, _, _, _ = _forward(
+    spikes, v, w, left, _, _, _ = _apply(
         current, v, w, refractory, rows, dt, pauses, soft_reset, detach_reset, surrogate.code, first, second, save,
         save and rows.requires_grad and len(w) > 0,
     )  # fmt: skip

@@ -5,14 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conex_nn.kernels.direct import call, differentiable
 from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 
 __all__ = ["li_sequence"]
 
 
-@torch.library.custom_op("conex_nn::li", mutates_args=(), device_types="cpu")
-def _forward(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
+def _forward_cpu(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
     source = (current[0] if constant else current).to(v.dtype).contiguous()
@@ -30,11 +30,15 @@ def _forward(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
     return out
 
 
-@_forward.register_kernel("cuda")
-def _(*inputs: Any) -> Tensor:
+def _forward_cuda(*inputs: Any) -> Tensor:
     from conex_nn.kernels.gpu.li import forward
 
     return forward(*inputs)
+
+
+_forward = torch.library.custom_op("conex_nn::li", _forward_cpu, mutates_args=(), device_types="cpu")
+_forward.register_kernel("cuda")(_forward_cuda)
+_FORWARD_ON = {"cpu": _forward_cpu, "cuda": _forward_cuda}
 
 
 @_forward.register_fake
@@ -42,8 +46,9 @@ def _(current, v, rows):
     return v.new_empty(current.shape)
 
 
-@torch.library.custom_op("conex_nn::li_backward", mutates_args=(), device_types="cpu")
-def _backward(grad: Tensor, potentials: Tensor, v: Tensor, rows: Tensor, learn: bool) -> tuple[Tensor, Tensor, Tensor]:
+def _backward_cpu(
+    grad: Tensor, potentials: Tensor, v: Tensor, rows: Tensor, learn: bool
+) -> tuple[Tensor, Tensor, Tensor]:
     steps, total = grad.shape[0], v.numel()
     tiled = tile_rows(rows, total)
     out = torch.empty(grad.shape, dtype=v.dtype)
@@ -61,11 +66,15 @@ def _backward(grad: Tensor, potentials: Tensor, v: Tensor, rows: Tensor, learn: 
     return out, carry, reduce_rows(sums, rows) if learn else sums
 
 
-@_backward.register_kernel("cuda")
-def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
     from conex_nn.kernels.gpu.li import backward
 
     return backward(*inputs)
+
+
+_backward = torch.library.custom_op("conex_nn::li_backward", _backward_cpu, mutates_args=(), device_types="cpu")
+_backward.register_kernel("cuda")(_backward_cuda)
+_BACKWARD_ON = {"cpu": _backward_cpu, "cuda": _backward_cuda}
 
 
 @_backward.register_fake
@@ -83,11 +92,12 @@ def _setup_context(ctx, inputs, output):
 def _differentiate(ctx, grad):
     potentials, v, rows = ctx.saved_tensors
     learn = ctx.needs_input_grad[2]
-    d_current, d_v, d_rows = _backward(grad, potentials, v, rows, learn)
+    d_current, d_v, d_rows = call(_backward, _BACKWARD_ON, grad, potentials, v, rows, learn)
     return d_current.to(ctx.dtype), d_v, d_rows if learn else None
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
+_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, backward=_differentiate)
 
 
 def li_sequence(current: Tensor, v: Tensor, *, decay: Tensor, gain: Tensor, drive: Tensor) -> Tensor:
@@ -109,4 +119,4 @@ def li_sequence(current: Tensor, v: Tensor, *, decay: Tensor, gain: Tensor, driv
         tensor([[1.0000],
                 [1.5000]])
     """
-    return _forward(current, v, stack_rows([decay, gain, drive], v.shape))
+    return _apply(current, v, stack_rows([decay, gain, drive], v.shape))

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conex_nn.kernels.direct import call, differentiable
 from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
@@ -16,8 +17,7 @@ from conex_nn.surrogate import Surrogate
 __all__ = ["lif_sequence"]
 
 
-@torch.library.custom_op("conex_nn::lif", mutates_args=(), device_types="cpu")
-def _forward(
+def _forward_cpu(
     current: Tensor,
     v: Tensor,
     refractory: Tensor,
@@ -52,11 +52,15 @@ def _forward(
     return spikes.to(current.dtype), v, left, charged, held
 
 
-@_forward.register_kernel("cuda")
-def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     from conex_nn.kernels.gpu.lif import forward
 
     return forward(*inputs)
+
+
+_forward = torch.library.custom_op("conex_nn::lif", _forward_cpu, mutates_args=(), device_types="cpu")
+_forward.register_kernel("cuda")(_forward_cuda)
+_FORWARD_ON = {"cpu": _forward_cpu, "cuda": _forward_cuda}
 
 
 @_forward.register_fake
@@ -71,8 +75,7 @@ def _(current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, code, 
     )
 
 
-@torch.library.custom_op("conex_nn::lif_backward", mutates_args=(), device_types="cpu")
-def _backward(
+def _backward_cpu(
     grad_spikes: Tensor,
     grad_v: Tensor,
     charged: Tensor,
@@ -107,11 +110,15 @@ def _backward(
     return out, carry, reduce_rows(sums, rows) if learn else sums
 
 
-@_backward.register_kernel("cuda")
-def _(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
+def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
     from conex_nn.kernels.gpu.lif import backward
 
     return backward(*inputs)
+
+
+_backward = torch.library.custom_op("conex_nn::lif_backward", _backward_cpu, mutates_args=(), device_types="cpu")
+_backward.register_kernel("cuda")(_backward_cuda)
+_BACKWARD_ON = {"cpu": _backward_cpu, "cuda": _backward_cuda}
 
 
 @_backward.register_fake
@@ -133,11 +140,14 @@ def _differentiate(ctx, grad_spikes, grad_v, *_):
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
     grad_v = torch.zeros_like(v) if grad_v is None else grad_v
     learn = ctx.needs_input_grad[3]
-    d_current, d_v, d_rows = _backward(grad_spikes, grad_v, charged, held, v, rows, *ctx.options, learn)
+    d_current, d_v, d_rows = call(
+        _backward, _BACKWARD_ON, grad_spikes, grad_v, charged, held, v, rows, *ctx.options, learn
+    )
     return d_current.to(ctx.dtype), d_v, None, d_rows if learn else None, *[None] * 8
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
+_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, backward=_differentiate)
 
 
 def lif_sequence(
@@ -191,7 +201,7 @@ def lif_sequence(
     rows = stack_rows([decay, gain, drive, v_threshold, v_reset, pause], v.shape)
     save = torch.is_grad_enabled() and (current.requires_grad or v.requires_grad or rows.requires_grad)
     first, second, *_ = (*surrogate.params, 0.0, 0.0)
-    spikes, v, left, _, _ = _forward(
+    spikes, v, left, _, _ = _apply(
         current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, surrogate.code, first, second, save
     )
     return spikes, v, left if pauses else refractory

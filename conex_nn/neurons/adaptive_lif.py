@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from conex_nn.functional import aelif_step, decay_factor, membrane_coefficients
-from conex_nn.functional.leak import Method
+from conex_nn.functional.leak import Method, rise_factor
 from conex_nn.kernels import adaptive_sequence
 from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron
@@ -166,19 +166,18 @@ class AELIF(ThresholdNeuron):
         decay, gain, drive = self._coefficients(dt)
         axes = max(rows.dim() for rows in (self.tau_w, self.a, self.b)) - 1
         tau_w, a, b = (self._spread(rows, axes) for rows in (self.tau_w, self.a, self.b))
-        decay_w = decay_factor(tau_w, dt=dt, method=self.method)
         spikes, v, w, refractory = adaptive_sequence(
             self._shake(current, self._coefficients, dt),
             *state,
             decay=decay,
             gain=gain,
             drive=drive,
-            sharpness=(1 - decay) * self.delta_t,
+            sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
             inverse_delta=1 / self.delta_t,
             v_rh=self.v_rh,
             v_rest=self.v_rest,
-            decay_w=decay_w,
-            coupling=(1 - decay_w) * a,
+            decay_w=decay_factor(tau_w, dt=dt, method=self.method),
+            coupling=rise_factor(tau_w, dt=dt, method=self.method) * a,
             jump=b,
             dt=dt,
             surrogate=surrogate,

@@ -4,7 +4,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.functional import elif_step, membrane_coefficients
-from conex_nn.functional.leak import Method
+from conex_nn.functional.leak import Method, rise_factor
 from conex_nn.kernels import adaptive_sequence
 from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron, ThresholdState
@@ -121,7 +121,7 @@ class ELIF(ThresholdNeuron):
             decay=decay,
             gain=gain,
             drive=drive,
-            sharpness=(1 - decay) * self.delta_t,
+            sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
             inverse_delta=1 / self.delta_t,
             v_rh=self.v_rh,
             v_rest=self.v_rest,

@@ -111,11 +111,12 @@ class Neuron(nn.Module):
         return result
 
     def __getattr__(self, name: str) -> Any:
-        """Find a trainable positive constant, which is kept as its logarithm."""
-        parameters = self.__dict__.get("_parameters", {})
-        if f"log_{name}" in parameters:
-            return parameters[f"log_{name}"].exp()
-        return super().__getattr__(name)
+        """Find a constant; a trainable positive one is kept as its logarithm."""
+        buffers = self.__dict__.get("_buffers")
+        if buffers is not None and name in buffers:
+            return buffers[name]
+        logarithm = self.__dict__.get("_parameters", {}).get(f"log_{name}")
+        return super().__getattr__(name) if logarithm is None else logarithm.exp()
 
 
 def check_state(state: Any, expected: Any, current: Tensor) -> None:

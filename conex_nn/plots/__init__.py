@@ -1,8 +1,9 @@
 """Pictures of what came out: functions of plain data that draw on matplotlib axes and return them."""
 
+from conex_nn.plots.axes import side_by_side
 from conex_nn.plots.confusion import confusion
 from conex_nn.plots.curves import curves, read_log
 from conex_nn.plots.palette import COLOURS
 from conex_nn.plots.raster import raster
 
-__all__ = ["COLOURS", "confusion", "curves", "raster", "read_log"]
+__all__ = ["COLOURS", "confusion", "curves", "raster", "read_log", "side_by_side"]

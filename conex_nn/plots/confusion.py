@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from conex_nn.plots.palette import new_axes
+from conex_nn.plots.axes import new_axes
 
 __all__ = ["confusion"]
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from conex_nn.plots.palette import COLOURS, new_axes
+from conex_nn.plots.axes import new_axes
+from conex_nn.plots.palette import COLOURS
 
 __all__ = ["curves", "read_log"]
 
@@ -53,7 +54,7 @@ def curves(history: Sequence[Mapping[str, float]], quantity: str = "loss", *, ax
 
 
 def read_log(path: str | Path) -> list[dict[str, float]]:
-    """Read the ``metrics.csv`` of Lightning's CSVLogger, the rows of an epoch put together.
+    r"""Read the ``metrics.csv`` of Lightning's CSVLogger, the rows of an epoch put together.
 
     Args:
         path: The file.
@@ -67,7 +68,7 @@ def read_log(path: str | Path) -> list[dict[str, float]]:
     Example:
         >>> import pathlib, tempfile
         >>> file = pathlib.Path(tempfile.mkdtemp()) / "metrics.csv"
-        >>> _ = file.write_text("epoch,step,train/loss,val/loss\\n0,9,,1.8\\n0,9,2.0,\\n")
+        >>> _ = file.write_text("epoch,step,train/loss,val/loss\n0,9,,1.8\n0,9,2.0,\n")
         >>> read_log(file)
         [{'epoch': 0.0, 'step': 9.0, 'val/loss': 1.8, 'train/loss': 2.0}]
     """

@@ -6,7 +6,8 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from conex_nn.plots.palette import COLOURS, new_axes
+from conex_nn.plots.axes import new_axes
+from conex_nn.plots.palette import COLOURS
 
 __all__ = ["raster"]
 

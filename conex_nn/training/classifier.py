@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from functools import partial
 from typing import Any, Literal
 
 import lightning as L
@@ -47,12 +46,12 @@ class SpikingClassifier(L.LightningModule):
         decode: Maps outputs ``(time, batch, classes)`` to scores ``(batch, classes)``, e.g. :func:`spike_count`.
         loss: ``loss(scores, labels)``; or one of whole sequences, ``loss(outputs, labels)``: any of snnTorch's
             (``snntorch.functional.ce_rate_loss()`` ...), or your own in :class:`OnSequence`.
-        optimizer: Makes an optimizer from parameters.
+        optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.Adam, lr=2e-3)``.
         scheduler: Makes a learning-rate scheduler from an optimizer. One that takes ``total_steps`` is given the number
             of optimizer steps of the fit and is advanced after each of them: ``partial(OneCycleLR, max_lr=0.01)``.
             A ``ReduceLROnPlateau`` watches ``val/loss``.
         scheduler_interval: When any other scheduler is advanced.
-        regularisers: Added to the training loss, by the name to log them under, e.g. ``{"rate": RateTarget(rate=20.0)}``.
+        regularisers: Added to the training loss, by the name to log them under: ``{"rate": RateTarget(rate=20.0)}``.
         top_k: Guesses that the second accuracy allows [1].
         dt: Length of a step [ms].
         detach_every: Steps after which gradients stop (truncated back-propagation through time) [1].
@@ -80,7 +79,7 @@ class SpikingClassifier(L.LightningModule):
         readout: str | None = None,
         decode: Callable[[Tensor], Tensor] = spike_count,
         loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
-        optimizer: OptimizerCallable = partial(torch.optim.AdamW, lr=1e-3),
+        optimizer: OptimizerCallable = torch.optim.AdamW,
         scheduler: LRSchedulerCallable | None = None,
         scheduler_interval: Literal["epoch", "step"] = "epoch",
         regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Tensor]] | None = None,
@@ -122,6 +121,7 @@ class SpikingClassifier(L.LightningModule):
         self.validation = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=dt)
         self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=dt, thorough=True)
         self.confusion: Tensor | None = None
+        self._to_restore: list[dict[str, Any]] | None = None
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -166,14 +166,15 @@ class SpikingClassifier(L.LightningModule):
             outputs = self.outputs(x)
         scores = self._scores(outputs)
         loss = self._loss(outputs, scores, labels)
+        per_epoch = {"on_step": False, "on_epoch": True, "sync_dist": True}
         if self.regularisers:
             by_layer = {layer: spikes[f"{layer}.spikes" if layer else "spikes"] for layer in layers}
             for name, regulariser in self.regularisers.items():
                 penalty = regulariser(by_layer, self.dt)
-                self.log(f"train/{name}", penalty, on_step=False, on_epoch=True, batch_size=len(labels), sync_dist=True)
+                self.log(f"train/{name}", penalty, **per_epoch, batch_size=len(labels))
                 loss = loss + penalty
         self.train_accuracy.update(scores.detach(), labels)
-        self.log("train/loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels), sync_dist=True)
+        self.log("train/loss", loss, prog_bar=True, **per_epoch, batch_size=len(labels))
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
@@ -194,11 +195,22 @@ class SpikingClassifier(L.LightningModule):
         with evaluation.watch(self.net, samples=len(x)):
             outputs = self.outputs(x)
         scores = self._scores(outputs)
-        evaluation.update(outputs, scores, labels, decode=self.decode)
-        loss = self._loss(outputs, scores, labels)
-        self.log(f"{stage}/loss", loss, prog_bar=True, batch_size=len(labels), sync_dist=True)
+        evaluation.update(outputs, scores, labels, loss=self._loss(outputs, scores, labels), decode=self.decode)
         for name, metric in evaluation.metrics().items():
-            self.log(f"{stage}/{name}", metric, prog_bar=name == "accuracy")
+            self.log(f"{stage}/{name}", metric, prog_bar=name in ("loss", "accuracy"), batch_size=len(labels))
+
+    @override
+    def on_validation_epoch_end(self) -> None:
+        # Lightning would do this after the checkpoint of the epoch is saved, and it would be lost on resuming.
+        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
+            for config in self.trainer.lr_scheduler_configs:
+                if isinstance(config.scheduler, ReduceLROnPlateau):
+                    config.scheduler.step(float(self.validation.loss.compute()))
+
+    @override
+    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
+        if not isinstance(scheduler, ReduceLROnPlateau):
+            super().lr_scheduler_step(scheduler, metric)
 
     @override
     def on_test_epoch_start(self) -> None:
@@ -219,7 +231,7 @@ class SpikingClassifier(L.LightningModule):
                     "connection with a rule."
                 )
             self.automatic_optimization = False  # rules learn in the forward pass; there is nothing to differentiate
-            return None
+            return []
         optimizer = self.make_optimizer(parameters)
         if self.make_scheduler is None:
             return optimizer
@@ -231,7 +243,9 @@ class SpikingClassifier(L.LightningModule):
             return {"scheduler": scheduler, "interval": "step"}
         scheduler = make(optimizer)
         if isinstance(scheduler, ReduceLROnPlateau):
-            return {"scheduler": scheduler, "interval": "epoch", "monitor": "val/loss"}
+            if not self.trainer.enable_validation:
+                raise ValueError("Expected validation data for a ReduceLROnPlateau `scheduler`, got none.")
+            return {"scheduler": scheduler, "reduce_on_plateau": False}
         return {"scheduler": scheduler, "interval": self.scheduler_interval}
 
     @override
@@ -240,10 +254,24 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        # Between here and the first batch Lightning draws exactly what it draws between two epochs: the loader's seed.
-        resuming = self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
-        if resuming and _RANDOM_STATES in checkpoint:
-            restore_random_states(checkpoint[_RANDOM_STATES], self.trainer.strategy.root_device)
+        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            self._to_restore = checkpoint.get(_RANDOM_STATES)
+            self._restore()
+
+    def _restore(self) -> None:
+        if self._to_restore is not None:
+            restore_random_states(self._to_restore, self.trainer.strategy.root_device)
+
+    # From a checkpoint at the end of an epoch, Lightning draws until the first batch what it draws between two epochs:
+    # the loader's seed. From one of before that (after validation), it first ends the epoch, and draws one seed more.
+
+    @override
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self._to_restore = None
+
+    @override
+    def on_train_epoch_end(self) -> None:
+        self._restore()
 
     @override
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 
 from torch import Tensor, nn
-from torchmetrics import Metric
+from torchmetrics import MeanMetric, Metric
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassCalibrationError,
@@ -23,7 +23,7 @@ __all__ = ["Evaluation"]
 class Evaluation(nn.Module):
     """The metrics of one stage.
 
-    Always: ``accuracy``, ``top_<k>``, ``f1`` (macro), and those of :class:`Activity`. When thorough:
+    Always: ``loss``, ``accuracy``, ``top_<k>``, ``f1`` (macro), and those of :class:`Activity`. When thorough:
     ``calibration_error`` (of the softmax of the scores, expected error in 15 bins), ``latency`` [ms] and the confusion
     matrix.
 
@@ -40,7 +40,8 @@ class Evaluation(nn.Module):
         >>> evaluation = Evaluation(net, num_classes=3)
         >>> with evaluation.watch(net, samples=2):
         ...     outputs, _ = net(torch.ones(10, 2, 4))
-        >>> evaluation.update(outputs, torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]]), torch.tensor([2, 1]))
+        >>> scores = torch.tensor([[0.0, 1.0, 2.0], [3.0, 0.0, 1.0]])
+        >>> evaluation.update(outputs, scores, torch.tensor([2, 1]), loss=torch.tensor(1.2))
         >>> evaluation.metrics()["accuracy"].compute()
         tensor(0.5000)
     """
@@ -50,6 +51,7 @@ class Evaluation(nn.Module):
     ) -> None:
         super().__init__()
         accuracy = partial(MulticlassAccuracy, num_classes=num_classes, average="micro", validate_args=False)
+        self.loss = MeanMetric(nan_strategy="disable")
         of_scores: dict[str, Metric] = {"accuracy": accuracy()}
         if top_k > 1:
             of_scores[f"top_{top_k}"] = accuracy(top_k=top_k)
@@ -73,15 +75,19 @@ class Evaluation(nn.Module):
         with self.activity.watch(net, samples=samples):
             yield
 
-    def update(self, outputs: Tensor, scores: Tensor, labels: Tensor, *, decode: Decode | None = None) -> None:
+    def update(
+        self, outputs: Tensor, scores: Tensor, labels: Tensor, *, loss: Tensor, decode: Decode | None = None
+    ) -> None:
         """Add a batch.
 
         Args:
             outputs: Output sequence, ``(time, batch, classes)``.
             scores: Scores, ``(batch, classes)``.
             labels: True classes, ``(batch,)``.
+            loss: Mean loss of the batch [1].
             decode: Readout; without it no latency is measured.
         """
+        self.loss.update(loss, len(labels))
         for metric in self.of_scores.values():
             metric.update(scores, labels)  # pyright: ignore[reportCallIssue]
         if self.thorough:
@@ -92,7 +98,8 @@ class Evaluation(nn.Module):
 
     def metrics(self) -> dict[str, Metric]:
         """Return the metrics that are one number and have counted something, by name."""
-        found = {name: metric for name, metric in self.of_scores.items() if isinstance(metric, Metric)}
+        found: dict[str, Metric] = {"loss": self.loss}
+        found |= {name: metric for name, metric in self.of_scores.items() if isinstance(metric, Metric)}
         if self.thorough:
             found |= {"calibration_error": self.calibration, "latency": self.latency}
         return {name: metric for name, metric in found.items() if metric.update_called} | self.activity.metrics()

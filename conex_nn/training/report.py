@@ -38,7 +38,7 @@ class Report(L.Callback):
         show: Print the table.
 
     Raises:
-        TypeError: A configuration of another kind; at the test: a module that is no :class:`SpikingClassifier`.
+        TypeError: A configuration of another kind; at its use: a module that is no :class:`SpikingClassifier`.
 
     Example:
         >>> report = Report("runs/first", config={"hidden": 100})
@@ -58,12 +58,13 @@ class Report(L.Callback):
         self.history: list[dict[str, float]] = []
         """One mapping per epoch of training: what was logged."""
         self._sample: tuple[Tensor, int] | None = None
+        self._validated = False
         self._start: float | None = None
         self._seconds_before = 0.0
 
     @property
     def seconds(self) -> float:
-        """Wall-clock time since this callback first saw the trainer at work, earlier parts of a resumed run included."""
+        """Wall-clock time since the trainer's start, earlier parts of a resumed run included [s]."""
         return self._seconds_before + (0.0 if self._start is None else time.perf_counter() - self._start)
 
     @override
@@ -78,16 +79,24 @@ class Report(L.Callback):
 
     @override
     def setup(self, trainer: L.Trainer, pl_module: L.LightningModule, stage: str) -> None:
+        if not isinstance(pl_module, SpikingClassifier):
+            raise TypeError(f"Expected `Report` to see a SpikingClassifier, got {type(pl_module).__name__}.")
         self._start = time.perf_counter() if self._start is None else self._start
 
     @override
     def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        stages = ("train/", "val/") if self._validated else ("train/",)
         logged = {
             name: float(value)
             for name, value in trainer.callback_metrics.items()
-            if name.startswith(("train/", "val/")) and math.isfinite(value)
+            if name.startswith(stages) and math.isfinite(value)
         }
         self.history.append({"epoch": trainer.current_epoch, **logged})
+        self._validated = False
+
+    @override
+    def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
+        self._validated = not trainer.sanity_checking
 
     @override
     def on_test_batch_start(
@@ -99,9 +108,7 @@ class Report(L.Callback):
 
     @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if not isinstance(pl_module, SpikingClassifier):
-            raise TypeError(f"Expected `Report` to see a SpikingClassifier, got {type(pl_module).__name__}.")
-        if not trainer.is_global_zero or pl_module.confusion is None:
+        if not trainer.is_global_zero or not isinstance(pl_module, SpikingClassifier):
             return
         names = getattr(getattr(trainer, "datamodule", None), "class_names", None)
         if names is None or len(names) != pl_module.num_classes:
@@ -117,13 +124,13 @@ class Report(L.Callback):
         self.out_dir.mkdir(parents=True, exist_ok=True)
         (self.out_dir / "report.json").write_text(json.dumps(report, indent=2, default=str) + "\n")
         self._draw(pl_module, list(names))
+        self._sample = None
         if self.show:
             Console().print(table(report))
 
     def _draw(self, model: SpikingClassifier, class_names: list[str]) -> None:
         # Imported here: matplotlib is of use at the end of a test only.
-        from conex_nn.plots import confusion, curves, raster
-        from conex_nn.plots.palette import new_axes
+        from conex_nn.plots import confusion, curves, raster, side_by_side
 
         if model.confusion is not None:
             self._save(confusion(model.confusion, class_names=class_names), "confusion.png")
@@ -133,9 +140,7 @@ class Report(L.Callback):
             axes.set_title(f"one test sample of class {class_names[self._sample[1]]}")
             self._save(axes, "raster.png")
         if any("train/loss" in epoch for epoch in self.history):
-            left = new_axes(size=(10.0, 4.0))
-            left.set_subplotspec(left.figure.add_gridspec(1, 2)[0])  # pyright: ignore[reportAttributeAccessIssue]
-            right = left.figure.add_subplot(1, 2, 2)  # pyright: ignore[reportAttributeAccessIssue]
+            left, right = side_by_side(2)
             curves(self.history, "loss", ax=left)
             curves(self.history, "accuracy", ax=right)
             self._save(left, "learning.png")

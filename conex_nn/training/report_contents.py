@@ -3,8 +3,9 @@
 import math
 import os
 import platform
+import sys
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from typing import Any
 
 import torch
@@ -78,10 +79,6 @@ def versions() -> dict[str, str]:
         >>> sorted(versions())
         ['conex_nn', 'lightning', 'numpy', 'python', 'snntorch', 'torch', 'torchmetrics']
     """
-    found = {"python": platform.python_version()}
-    for name in ("torch", "lightning", "torchmetrics", "snntorch", "numpy", "conex_nn"):
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:  # run from its folder without having been installed
-            found[name] = "not installed"
-    return found
+    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
+    found["conex_nn"] = sys.modules[__name__.partition(".")[0]].__version__  # the part of the root that parts may see
+    return found | {name: version(name) for name in ("lightning", "torchmetrics", "snntorch", "numpy")}

@@ -37,11 +37,9 @@ def table(report: Mapping[str, Any]) -> Table:
     Example:
         >>> from rich.console import Console
         >>> Console(width=40).print(table({"accuracy": 0.975, "rate": {"1": 12.0}}))
-                        Test
-        ...
-          accuracy                     97.50%
-          firing rate of 1            12.0 Hz
-        ...
+                     Test
+          accuracy             97.50%
+          firing rate of 1    12.0 Hz
     """
     laid_out = Table(title="Test", title_style="bold", box=None, padding=(0, 2), show_header=False)
     laid_out.add_column(justify="left", no_wrap=True)

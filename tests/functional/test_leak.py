@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from conex_nn.functional import decay_factor, membrane_coefficients
+from conex_nn.functional.leak import rise_factor
 
 
 def col(*values):
@@ -17,6 +18,14 @@ def test_exact_decay_is_the_exponential_and_composes_over_steps():
     tau = col(1.0, 10.0, 250.0)
     assert_close(decay_factor(tau, dt=0.5), col(*(math.exp(-0.5 / t) for t in (1, 10, 250))), rtol=1e-12, atol=0)
     assert_close(decay_factor(tau, dt=0.5) ** 4, decay_factor(tau, dt=2.0), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("method", ["exact", "euler"])
+def test_the_rise_is_what_the_decay_lacks_without_its_rounding(method):
+    tau = col(0.5, 10.0, 1e7)
+    precise = rise_factor(tau, dt=0.1, method=method)
+    assert_close(precise, 1 - decay_factor(tau, dt=0.1, method=method), rtol=1e-6, atol=0)
+    assert_close(rise_factor(tau.float(), dt=0.1, method=method).double(), precise, rtol=1e-6, atol=0)
 
 
 def test_euler_decay_is_its_first_order():

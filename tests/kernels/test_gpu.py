@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,18 +11,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from conex_nn.surrogate import atan
-from tests.kernels.gpu_cases import Case, cases, check
+from tests.kernels.gpu_cases import Case, cases, check, check_half
 
 ROOT = Path(__file__).resolve().parents[2]
 CASES = [pytest.param(case, id=str(case)) for case in cases()]
 SOME = [Case("li"), Case("lif", pauses=True, detach=False), Case("adaptive", currents=2, each=True)]
-
-
-def test_importing_the_package_leaves_triton_alone():
-    program = "import sys, conex_nn.kernels; print('triton' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
-    assert done.stdout.strip() == "False"
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +34,10 @@ def interpreted() -> dict[str, str | None]:
 @pytest.mark.parametrize("case", CASES)
 def test_interpreted_kernels_are_the_step_loop(case, interpreted):
     assert interpreted[str(case)] is None, interpreted[str(case)]
+
+
+def test_interpreted_kernels_compute_half_precision_in_single(interpreted):
+    assert interpreted["half"] is None, interpreted["half"]
 
 
 def test_the_cases_have_names_of_their_own():
@@ -71,7 +69,8 @@ def compiled(kernel, args, options):
         if divisible:
             attributes[(i,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, attributes)
-    return triton.compile(source, target=GPUTarget("cuda", 90, 32), options=values).asm
+    assembly = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=values).asm
+    return {**assembly, "prefetched": len(re.findall(r"cp\.async\.c[ag]\.", assembly["ptx"])) / constants["stages"]}
 
 
 def launches(monkeypatch, case: Case, *, dtype: torch.dtype, current_dtype: torch.dtype) -> dict[str, dict[str, str]]:
@@ -108,21 +107,30 @@ def launches(monkeypatch, case: Case, *, dtype: torch.dtype, current_dtype: torc
     return found
 
 
-COMPILED = [dataclasses.replace(case, shape=(2, 48)) for case in SOME]
-COMPILED += [Case("lif", learn=False, shape=(1,), steps=1), Case("adaptive", shape=(3, 37), soft=True, pauses=True)]
+# What is compiled, and how many sequences forward and backward read: all are prefetched.
+COMPILED = [
+    (Case("li", learn=False, shape=(2, 48)), torch.float32, torch.float32, (1, 1)),
+    (Case("li", shape=(2, 48)), torch.float32, torch.float32, (1, 2)),
+    (Case("lif", learn=False, shape=(2, 48)), torch.float32, torch.bfloat16, (1, 2)),
+    (Case("lif", pauses=True, detach=False, each=True, shape=(2, 48)), torch.float32, torch.float32, (1, 3)),
+    (Case("adaptive", currents=2, soft=True, shape=(2, 48)), torch.float64, torch.float64, (1, 4)),
+    (
+        Case("adaptive", learn=False, pauses=True, shape=(1,), steps=1),
+        torch.float32,
+        torch.float32,
+        (2, 6),
+    ),  # two neurons each
+]
 
 
-@pytest.mark.parametrize("case", COMPILED, ids=str)
-@pytest.mark.parametrize("kinds", [("float32", "float32"), ("float32", "bfloat16"), ("float64", "float64")], ids=str)
-def test_kernels_compile_for_a_device_that_is_not_there(monkeypatch, case, kinds):
-    dtype, current_dtype = (getattr(torch, kind) for kind in kinds)
+@pytest.mark.parametrize(("case", "dtype", "current_dtype", "sequences"), COMPILED, ids=str)
+def test_kernels_compile_for_a_device_that_is_not_there(monkeypatch, case, dtype, current_dtype, sequences):
     found = launches(monkeypatch, case, dtype=dtype, current_dtype=current_dtype)
-    assert set(found) == {"_forward", "_backward"}
-    for assembly in found.values():
-        assert assembly["cubin"]
-        assert "fma.rn.f" not in assembly["ptx"] or case.model == "adaptive"  # an exponential has some of its own
-        if case in SOME:  # loads of later steps are under way while a step is computed
-            assert "cp.async" in assembly["ptx"]
+    assert found["_forward"]["cubin"]
+    assert found["_backward"]["cubin"]
+    assert (found["_forward"]["prefetched"], found["_backward"]["prefetched"]) == sequences
+    if case.model != "adaptive":  # its exponential has fused operations of its own
+        assert "fma.rn.f" not in found["_forward"]["ptx"]
 
 
 @pytest.mark.gpu
@@ -132,18 +140,18 @@ def test_kernels_are_the_step_loop_on_the_device(case):
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("case", SOME, ids=str)
-@pytest.mark.parametrize("neurons", [(128, 1003), (8, 64 * 1024)], ids=str)
-def test_kernels_are_the_step_loop_in_single_precision_and_blocks_of_all_sizes(case, neurons):
-    case = dataclasses.replace(case, shape=neurons, steps=20, each=False, spike_fn=atan(), learn=False)
-    check(case, device="cuda", dtype=torch.float32, rtol=1e-4)
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=str)
+def test_kernels_compute_half_precision_in_single_on_the_device(dtype):
+    check_half(dtype, device="cuda")
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("case", SOME, ids=str)
-def test_half_precision_currents_meet_single_precision_neurons(case):
-    case = dataclasses.replace(case, shape=(4, 64))
-    check(case, device="cuda", dtype=torch.float32, current_dtype=torch.bfloat16, rtol=1e-4)
+@pytest.mark.parametrize("shape", [(3, 43001), (3, 60001), (8, 1 << 16)], ids=str)
+def test_blocks_of_all_sizes(case, shape):
+    case = dataclasses.replace(case, shape=shape, steps=20, each=False, learn=False)
+    # Triton's single-precision exponential is not torch's: among millions of steps some spikes would differ.
+    check(case, device="cuda", dtype=torch.float64 if case.model == "adaptive" else torch.float32)
 
 
 @pytest.mark.gpu

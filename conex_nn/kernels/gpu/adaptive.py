@@ -6,7 +6,6 @@ v_rest, then decay, coupling and jump of each adaptation current. What there is 
 
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 # pyright: reportAssignmentType=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
-# ruff: noqa: ANN001, ANN202
 
 import torch
 import triton

@@ -1,7 +1,6 @@
 """What the Triton kernels share. Several values per neuron, such as its adaptation currents, are a tuple of blocks."""
 
 # pyright: reportArgumentType=false, reportGeneralTypeIssues=false
-# ruff: noqa: ANN001, ANN201
 
 from typing import TYPE_CHECKING
 

@@ -44,7 +44,7 @@ def precision(dtype: torch.dtype) -> tuple[torch.dtype, Any]:
 
     Example:
         >>> precision(torch.bfloat16)
-        (torch.float32, fp32)
+        (torch.float32, triton.language.float32)
     """
     return (torch.float64, tl.float64) if dtype == torch.float64 else (torch.float32, tl.float32)
 

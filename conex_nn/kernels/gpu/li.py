@@ -2,7 +2,6 @@
 
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 # pyright: reportAssignmentType=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
-# ruff: noqa: ANN001, ANN202
 
 import torch
 import triton

@@ -5,7 +5,6 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 # pyright: reportAssignmentType=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
-# ruff: noqa: ANN001, ANN202
 
 import torch
 import triton
@@ -86,27 +85,36 @@ def _backward(
     charged += last * wide
     out += last * wide
     carry = tl.load(grad_v + lanes, mask=inside, other=0).to(real)
-    x = tl.load(charged + lanes, mask=inside, other=0).to(real)
     if pauses:
         held += last * wide
-        holds = tl.load(held + lanes, mask=inside, other=0) > 0
     if learn:
+        x = tl.load(charged + lanes, mask=inside, other=0).to(real)
+        if pauses:
+            holds = tl.load(held + lanes, mask=inside, other=0) > 0
         v_start = tl.load(start + lanes, mask=inside, other=0).to(real)
         per_gain = 1.0 / gain
         totals = zero_each(6, real, block)
     for back in tl.range(0, steps, num_stages=stages):
         grad = tl.load(grads + lanes, mask=inside, other=0).to(real)
-        preceded = lanes < tl.where(back < last, total, 0)  # none at the first step
-        charged -= total
-        earlier = tl.load(charged + lanes, mask=preceded, other=0).to(real)
+        if learn:  # this step has been loaded with the one after it; what it started from is in the one before
+            preceded = lanes < tl.where(back < last, total, 0)  # none at the first step
+            charged -= total
+            earlier = tl.load(charged + lanes, mask=preceded, other=0).to(real)
+            if pauses:
+                held -= total
+                earlier_holds = tl.load(held + lanes, mask=preceded, other=0) > 0
+        else:
+            x = tl.load(charged + lanes, mask=inside, other=0).to(real)
+            charged -= total
+            if pauses:
+                holds = tl.load(held + lanes, mask=inside, other=0) > 0
+                held -= total
         fires = x >= threshold
         if not detach:
             grad += carry * (reset - threshold if soft else reset - x)
         through = derivative(x - threshold, first, second, code) * grad
         g = through + (carry if soft else tl.where(fires, 0.0, carry))
         if pauses:
-            held -= total
-            earlier_holds = tl.load(held + lanes, mask=preceded, other=0) > 0
             through, g = tl.where(holds, 0.0, through), tl.where(holds, 0.0, g)
         if learn:
             fired = earlier >= threshold
@@ -122,9 +130,10 @@ def _backward(
         tl.store(out + lanes, g * gain, mask=inside)
         following = flush(g * decay)
         carry = tl.where(holds, carry, following) if pauses else following
-        x = earlier
-        if pauses:
-            holds = earlier_holds
+        if learn:
+            x = earlier
+            if pauses:
+                holds = earlier_holds
         grads -= stride
         out -= total
     tl.store(carried + lanes, carry, mask=inside)

@@ -1,7 +1,5 @@
 """Surrogate derivatives inside the kernels; the numbers are the codes of `conex_nn.surrogate`."""
 
-# ruff: noqa: ANN001, ANN201
-
 import triton
 import triton.language as tl
 

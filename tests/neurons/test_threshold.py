@@ -1,0 +1,86 @@
+"""What the threshold models refuse, and what is read once at construction."""
+
+import pytest
+import snntorch
+import torch
+from torch import nn
+
+from conex_nn import surrogate
+from conex_nn.neurons import AELIF, ELIF, IF, LI, LIF, Izhikevich
+
+MEMBRANES = [LIF, ELIF, AELIF, IF, LI, Izhikevich]
+THRESHOLDS = [LIF, ELIF, AELIF, IF]
+
+
+def test_an_unknown_method():
+    with pytest.raises(ValueError, match=r"`method` to be one of \('exact', 'euler'\), got 'rk4'"):
+        LIF(method="rk4")
+
+
+@pytest.mark.parametrize("model", THRESHOLDS)
+def test_a_trainable_refractory_time(model):
+    with pytest.raises(TypeError, match=r"`refractory_time` to be fixed \[ms\]"):
+        model(refractory_time=nn.Parameter(torch.ones(1)))
+
+
+@pytest.mark.parametrize("model", THRESHOLDS)
+def test_a_spike_function_that_is_none(model):
+    with pytest.raises(TypeError, match=r"`spike_fn` to be a callable such as surrogate.atan\(\), got 'atan'"):
+        model(spike_fn="atan")
+
+
+@pytest.mark.parametrize("model", THRESHOLDS)
+def test_a_threshold_below_the_reset(model):
+    with pytest.raises(ValueError, match=r"`v_threshold` to be above `v_reset` \[mV\], got 1 against 2"):
+        model(v_reset=2.0)
+
+
+@pytest.mark.parametrize("model", MEMBRANES)
+def test_negative_noise(model):
+    with pytest.raises(ValueError, match=r"`noise` not to be negative \[mV/sqrt\(ms\)\], got -1"):
+        model(noise=-1.0)
+
+
+@pytest.mark.parametrize("model", MEMBRANES)
+def test_an_input_of_a_wider_dtype(model):
+    with pytest.raises(TypeError, match=r"`current` to be torch.float32, .* got torch.float64.*neuron.to\(torch.float64\)"):
+        model()(torch.ones(2, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("model", MEMBRANES)
+def test_an_input_on_another_device(model):
+    with pytest.raises(TypeError, match=r"`current` on cpu, .* got meta.*neuron.to\('meta'\)"):
+        model()(torch.ones(2, 3, device="meta"))
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 3), (5, 3), (5, 4, 1)])
+def test_an_input_that_does_not_fit_the_constants(shape):
+    with pytest.raises(ValueError, match=r"axes that fit `v_threshold` of shape \(4,\), .* = \(.*The layer before it"):
+        LIF(v_threshold=torch.ones(4))(torch.ones(shape))
+
+
+def test_a_constant_of_one_value_but_too_many_axes():
+    with pytest.raises(ValueError, match=r"axes that fit `v_threshold` of shape \(1, 1\)"):
+        LIF(v_threshold=torch.ones(1, 1))(torch.ones(2, 5))
+
+
+def test_switches_follow_load_state_dict():
+    quiet, noisy = LIF(), LIF(noise=1.0, refractory_time=2.0)
+    quiet.load_state_dict(noisy.state_dict())
+    x = torch.full((30, 1, 50), 1.5)
+    assert not torch.equal(quiet(x)[0], quiet(x)[0])
+    steady = LIF(refractory_time=0.0)
+    steady.load_state_dict(LIF(refractory_time=5.0).state_dict())
+    assert torch.equal(steady(x)[0], LIF(refractory_time=5.0)(x)[0])
+
+
+def test_the_surrogates_of_snntorch_reach_the_kernels():
+    neuron = LIF(spike_fn=snntorch.surrogate.fast_sigmoid(slope=7))
+    assert neuron.spike_fn == surrogate.fast_sigmoid(7.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("model", MEMBRANES)
+def test_a_neuron_in_half_precision_runs_its_steps(model, dtype):
+    ys, state = model().to(dtype)(torch.rand(3, 2, 4).to(dtype))
+    assert {t.dtype for t in (ys, *state)} == {dtype}

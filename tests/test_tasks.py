@@ -1,0 +1,67 @@
+"""Each task runs, and leaves a report that says what was done."""
+
+import json
+
+import pytest
+import torch
+
+import tasks.classify
+from tasks.bench.contestants import CONTESTANTS, Case
+from tasks.bench.train import compare
+
+
+def test_classify_leaves_a_report(tmp_path):
+    config = tasks.classify.Config(epochs=6, hidden=32, time=4, batch_size=32, lr=1e-2, out=tmp_path, seed=3)
+    metrics = tasks.classify.main(config)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["accuracy"] == pytest.approx(metrics["test/accuracy"])
+    assert report["accuracy"] > 0.5  # chance is 0.1
+    assert report["seconds"] > 0
+    assert report["seed"] == 3
+    assert report["config"]["hidden"] == 32
+    assert {"python", "torch", "lightning", "snntorch", "conex_nn"} <= set(report["versions"])
+    assert {"confusion.png", "raster.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_classify_resumes(tmp_path):
+    config = {"hidden": 16, "time": 2, "batch_size": 256}
+    tasks.classify.main(tasks.classify.Config(epochs=1, out=tmp_path / "first", **config))
+    tasks.classify.main(
+        tasks.classify.Config(epochs=2, out=tmp_path / "second", resume=tmp_path / "first" / "last.ckpt", **config)
+    )
+    assert torch.load(tmp_path / "second" / "last.ckpt", weights_only=True)["epoch"] == 1
+
+
+@pytest.mark.parametrize("model", ["mlp", "conv"])
+def test_classify_builds_both_models(model):
+    recipe = tasks.classify.RECIPES["digits", model]
+    net = tasks.classify.build(model, recipe, (1, 8, 8), 10)
+    assert net(torch.rand(3, 2, 1, 8, 8))[0].shape == (3, 2, 10)
+
+
+def test_classify_names_what_it_does_not_know(tmp_path):
+    with pytest.raises(ValueError, match=r"Expected `name` to be one of .*'mnist'"):
+        tasks.classify.main(tasks.classify.Config(data="mnits", out=tmp_path))
+    with pytest.raises(ValueError, match="`epochs` to be at least 1"):
+        tasks.classify.Config(epochs=0)
+
+
+def test_jitter_moves_each_image_by_itself():
+    images = torch.zeros(2, 1, 9, 9)
+    images[:, :, 4, 4] = 1
+    moved = tasks.classify.jitter(images, degrees=0.0, shift=0.3, scale=0.0)
+    assert not torch.allclose(moved[0], moved[1])
+    torch.testing.assert_close(tasks.classify.jitter(images, degrees=0.0, shift=0.0, scale=0.0), images)
+
+
+@pytest.mark.parametrize("name", ["products", "conex_nn", "snntorch"])
+def test_bench_contestants_do_a_step(name):
+    CONTESTANTS[name](Case(name="tiny", time=3, batch=2, hidden=4))()
+    CONTESTANTS[name](Case(name="tiny", time=2, batch=2, hidden=2, conv=True))()
+
+
+@pytest.mark.slow
+def test_bench_compares():
+    report = compare(cases=["small"], rounds=1, steps=1)
+    assert {"products", "conex_nn", "snntorch", "scan", "copies"} <= set(report["small"])
+    assert report["small"]["conex_nn"]["milliseconds"] > 0
