@@ -18,6 +18,7 @@ import importlib
 from typing import Any
 
 from conex_nn import encoders, functional, neurons, surrogate
+from conex_nn.memory import keep_memory
 from conex_nn.neurons import AELIF, ELIF, IF, LI, LIF, FromSnnTorch, Izhikevich, Neuron
 from conex_nn.sequential import SequenceDropout, Sequential
 
@@ -35,6 +36,7 @@ __all__ = [
     "data",
     "encoders",
     "functional",
+    "keep_memory",
     "neurons",
     "plots",
     "recording",

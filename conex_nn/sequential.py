@@ -1,6 +1,6 @@
 """A chain of modules over whole sequences: state is threaded through, stateless modules see all steps at once."""
 
-from typing import Any
+from typing import Any, Protocol, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,17 @@ _SAME_AT_EACH_STEP = (
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase, nn.Transformer)
 
 
-def is_stateful(module: nn.Module) -> bool:
+class _Stateful(Protocol):
+    """What takes part in time."""
+
+    def initial_state(self, x: Tensor, /) -> Any: ...
+
+    def step(self, x: Tensor, state: Any, /, *, dt: float = 1.0) -> tuple[Tensor, Any]: ...
+
+    def __call__(self, xs: Tensor, state: Any = None, /, *, dt: float = 1.0) -> tuple[Tensor, Any]: ...
+
+
+def is_stateful(module: object) -> TypeGuard[_Stateful]:
     """Return whether a module takes part in time: whether it has ``initial_state`` and ``step``.
 
     Args:

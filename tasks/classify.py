@@ -17,12 +17,12 @@ from typing import Literal
 import lightning as L
 import torch
 import torch.nn.functional as F
-from jsonargparse import auto_cli
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 
 import conex_nn as cx
+from tasks.command_line import parse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,10 +113,10 @@ def build(model: str, recipe: Recipe, shape: tuple[int, ...], classes: int) -> c
         front = {
             "conv1": nn.Conv2d(channels, c, 5, padding=2), "norm1": nn.BatchNorm2d(c), "pool1": nn.MaxPool2d(2),
             "layer1": lif(),
-            "conv2": nn.Conv2d(c, 2 * c, 3, padding=1), "norm2": nn.BatchNorm2d(2 * c), "pool2": nn.MaxPool2d(2),
-            "layer2": lif(),
-            "flatten": nn.Flatten(), "drop2": drop(), "weights3": nn.Linear(2 * c * (height // 4) * (width // 4), h),
-            "layer3": lif(), "drop3": drop(),
+            "conv2": nn.Conv2d(c, 2 * c, 5, padding=2, stride=2), "norm2": nn.BatchNorm2d(2 * c), "layer2": lif(),
+            "flatten": nn.Flatten(), "drop2": drop(),
+            "weights3": nn.Linear(2 * c * math.ceil(height // 2 / 2) * math.ceil(width // 2 / 2), h), "layer3": lif(),
+            "drop3": drop(),
         }  # fmt: skip
     return cx.Sequential(OrderedDict(**front, readout=nn.Linear(h, classes), membrane=cx.LI(tau_mem=2.0)))
 
@@ -185,4 +185,4 @@ def main(config: Config) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    main(auto_cli(Config))
+    main(parse(Config))

@@ -108,7 +108,9 @@ def test_a_sequence_that_is_no_tensor():
 
 
 def test_a_sequence_without_time():
-    with pytest.raises(ValueError, match=r"`input` of shape \(time, \*batch, \*neurons\), got \(3,\). A single step goes to"):
+    with pytest.raises(
+        ValueError, match=r"`input` of shape \(time, \*batch, \*neurons\), got \(3,\). A single step goes to"
+    ):
         check_sequence(torch.ones(3))
 
 
@@ -120,5 +122,7 @@ def test_a_sequence_without_steps():
 @pytest.mark.parametrize("name", ["detach_every", "checkpoint_every"])
 @pytest.mark.parametrize("size", [0, -2, 1.5, "3"])
 def test_blocks_of_no_size(name, size):
-    with pytest.raises(ValueError, match=f"`{name}` to be a whole number of steps of at least 1, or None, got {size!r}"):
+    with pytest.raises(
+        ValueError, match=f"`{name}` to be a whole number of steps of at least 1, or None, got {size!r}"
+    ):
         in_blocks(run, sequence(), start(), **{name: size})

@@ -92,7 +92,11 @@ def test_far_from_threshold_the_derivative_is_finite(name):
 @pytest.mark.parametrize(
     ("theirs", "ours"),
     [(theirs, ours) for name, (ours, theirs) in PAIRS.items() if theirs is not None and name != "custom"]
-    + [(snn.LSO(slope=0.2), surrogate.leaky(0.2)), (snn.atan(), surrogate.atan()), (snn.sigmoid(), surrogate.sigmoid())],
+    + [
+        (snn.LSO(slope=0.2), surrogate.leaky(0.2)),
+        (snn.atan(), surrogate.atan()),
+        (snn.sigmoid(), surrogate.sigmoid()),
+    ],
     ids=lambda value: getattr(value, "kind", "snn"),
 )
 def test_from_snntorch(theirs, ours):

@@ -8,6 +8,7 @@ import torch
 import tasks.classify
 from tasks.bench.contestants import CONTESTANTS, Case
 from tasks.bench.train import compare
+from tasks.command_line import parse
 
 
 def test_classify_leaves_a_report(tmp_path):
@@ -65,3 +66,16 @@ def test_bench_compares():
     report = compare(cases=["small"], rounds=1, steps=1)
     assert {"products", "conex_nn", "snntorch", "scan", "copies"} <= set(report["small"])
     assert report["small"]["conex_nn"]["milliseconds"] > 0
+
+
+def test_options_take_dashes_and_underscores():
+    config = parse(tasks.classify.Config, ["--data-root", "/a-b", "--batch_size=8", "--data=fashion-mnist"])
+    assert (str(config.data_root), config.batch_size, config.data) == ("/a-b", 8, "fashion-mnist")
+    assert not parse(tasks.classify.Config, ["--augment=false"]).augment
+    assert parse(tasks.classify.Config, ["--augment"]).augment
+
+
+def test_an_unknown_option_is_refused(capsys):
+    with pytest.raises(SystemExit):
+        parse(tasks.classify.Config, ["--epoch-count", "3"])
+    assert "epoch_count" in capsys.readouterr().err

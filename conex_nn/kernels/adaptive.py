@@ -158,7 +158,7 @@ def _differentiate(ctx, grad_spikes, grad_v, grad_w, *_):
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
-_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, backward=_differentiate)
+_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, derivative=_differentiate)
 
 
 def adaptive_sequence(

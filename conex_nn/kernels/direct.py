@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.autograd import Function
+from torch.autograd.function import once_differentiable
 
 __all__ = ["call", "differentiable"]
 
@@ -49,7 +50,7 @@ def differentiable(
     kernels: Kernels,
     *,
     setup_context: Callable[..., None],
-    backward: Callable[..., Any],
+    derivative: Callable[..., Any],
 ) -> Callable[..., Any]:
     """Return a function that calls an operator and is differentiated as the operator is.
 
@@ -57,12 +58,12 @@ def differentiable(
         operator: The registered operator.
         kernels: Its functions by type of device.
         setup_context: As registered for it.
-        backward: As registered for it.
+        derivative: The backward registered for it.
 
     Example:
         >>> double = differentiable(
         ...     torch.ops.aten.neg, {"cpu": lambda x: 2 * x}, setup_context=lambda ctx, inputs, output: None,
-        ...     backward=lambda ctx, grad: 2 * grad)
+        ...     derivative=lambda ctx, grad: 2 * grad)
         >>> x = torch.ones(1, requires_grad=True)
         >>> double(x).backward()
         >>> x.grad
@@ -76,7 +77,10 @@ def differentiable(
             setup_context(ctx, inputs, output)
             return output
 
-    Direct.backward = staticmethod(torch.autograd.function.once_differentiable(backward))
+        @staticmethod
+        @once_differentiable
+        def backward(ctx: Any, *grads: Tensor | None) -> Any:
+            return derivative(ctx, *grads)
 
     def apply(*inputs: Any) -> Any:
         if _plain(inputs[0]) and inputs[0].device.type in kernels:

@@ -6,12 +6,12 @@ under a name that holds the sources, numba, LLVM and the processor. Loading it t
 milliseconds, where importing numba takes most of a second and compiling two more.
 """
 
+import contextlib
 import functools
 import hashlib
 import importlib
 import importlib.metadata
 import os
-import tempfile
 import warnings
 from pathlib import Path
 
@@ -84,13 +84,25 @@ define void @{symbol}(ptr %arguments) {{
     return machine.emit_object(llvm.parse_assembly(result.library.get_llvm_str() + entry))
 
 
+def _load(path: Path) -> bytes | None:
+    """Return the object code in a file, or None unless it is there and whole: damaged code would end the process."""
+    try:
+        content = path.read_bytes()
+    except OSError:
+        return None
+    digest, code = content[:32], content[32:]
+    return code if hashlib.sha256(code).digest() == digest else None
+
+
 def _store(path: Path, code: bytes) -> None:
+    partial = path.with_suffix(f".{os.getpid()}.partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-            file.write(code)
-        os.replace(file.name, path)
+        partial.write_bytes(hashlib.sha256(code).digest() + code)
+        os.replace(partial, path)
     except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
         warnings.warn(
             f"Compiled kernels cannot be kept in {path.parent} ({error}); they are compiled anew in each process. "
             "Set CONEX_NN_CACHE to a folder that can be written.",
@@ -121,9 +133,8 @@ def kernel(name: str, variant: tuple[int, ...], dtype: torch.dtype) -> int:
     symbol = "_".join(["conex_nn", *name.split("."), *map(str, map(int, variant)), real])
     path = cache_dir() / f"{symbol}-{_fingerprint()}.o"
     llvm, _, _ = _machine()
-    if path.exists():
-        code = path.read_bytes()
-    else:
+    code = _load(path)
+    if code is None:
         code = _compile(name, variant, real, symbol)
         _store(path, code)
     compiler = _compiler()

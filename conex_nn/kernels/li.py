@@ -97,7 +97,7 @@ def _differentiate(ctx, grad):
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
-_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, backward=_differentiate)
+_apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, derivative=_differentiate)
 
 
 def li_sequence(current: Tensor, v: Tensor, *, decay: Tensor, gain: Tensor, drive: Tensor) -> Tensor:

@@ -40,13 +40,13 @@ def confusion(matrix: Tensor, *, class_names: Sequence[str] | None = None, ax: A
     shares = (counts / counts.sum(1, keepdim=True).clamp(min=1)).numpy()
     side = min(12.0, max(4.0, 0.55 * len(names) + 1.5))
     ax = new_axes(ax, size=(side + 0.8, side))
-    image = ax.imshow(shares, cmap="cividis", vmin=0, vmax=1)
+    image = ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     ax.figure.colorbar(image, ax=ax, label="share of the true class [1]", fraction=0.046)
     if len(names) <= _MOST_NUMBERS:
         for true, row in enumerate(counts.tolist()):
             for predicted, count in enumerate(row):
                 if count:
-                    colour = "black" if shares[true, predicted] > 0.6 else "white"
+                    colour = "white" if shares[true, predicted] > 0.6 else "black"
                     ax.text(predicted, true, f"{count:g}", ha="center", va="center", color=colour, fontsize=9)
     long = max(map(len, names)) > 3
     ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")

@@ -13,7 +13,7 @@ from conex_nn.plots.palette import COLOURS
 __all__ = ["curves", "read_log"]
 
 
-def curves(history: Sequence[Mapping[str, float]], quantity: str = "loss", *, ax: Axes | None = None) -> Axes:
+def curves(history: Sequence[Mapping[str, int | float]], quantity: str = "loss", *, ax: Axes | None = None) -> Axes:
     """Draw how a quantity went over the epochs, in training and in validation.
 
     Args:

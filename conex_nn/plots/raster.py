@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import torch
 from matplotlib.axes import Axes
+from matplotlib.collections import PolyCollection
 from torch import Tensor
 
 from conex_nn.plots.axes import new_axes
@@ -47,9 +48,7 @@ def raster(
     for place, (name, layer) in enumerate(chosen.items()):
         steps, neurons = layer.nonzero(as_tuple=True)
         count, total = layer.shape[1], layers[name][0].numel()
-        # As tall as a neuron's row, so that a layer of ten is as readable as one of a hundred.
-        start, stop = neurons + bottom + 0.1, neurons + bottom + 0.9
-        ax.vlines((steps + 0.5) * dt, start, stop, color=COLOURS[place % len(COLOURS)], linewidth=1.2)
+        ax.add_collection(_boxes(steps * dt, neurons + bottom, dt=dt, colour=COLOURS[place % len(COLOURS)]))
         middles.append(bottom + count / 2)
         rate = 1000 / dt * layers[name].count_nonzero().item() / layers[name].numel()
         shown = f"{total} neurons" if count == total else f"{count} of {total} neurons"
@@ -62,6 +61,13 @@ def raster(
     ax.tick_params(axis="y", length=0)
     ax.spines[["top", "right"]].set_visible(False)
     return ax
+
+
+def _boxes(left: Tensor, low: Tensor, *, dt: float, colour: str) -> PolyCollection:
+    """Fill a neuron's row for the length of a step; the edge keeps boxes visible that are smaller than a pixel."""
+    corners = torch.tensor([[0.1 * dt, 0.1], [0.9 * dt, 0.1], [0.9 * dt, 0.9], [0.1 * dt, 0.9]])
+    boxes = torch.stack([left, low], 1).unsqueeze(1) + corners
+    return PolyCollection(list(boxes.numpy()), facecolors=colour, edgecolors=colour, linewidths=0.5)
 
 
 def _choose(layer: Tensor, most: int) -> Tensor:

@@ -118,8 +118,7 @@ def _listen(target: nn.Module, variables: tuple[str, ...], store: Callable[[str,
         given = kwargs.get("observe")
 
         def observe(output: Tensor, state: Any) -> None:
-            if not _in_backward():
-                steps.append([_variable(state, name) for name in of_state])
+            steps.append([_variable(state, name) for name in of_state])
             if given is not None:
                 given(output, state)
 

@@ -1,19 +1,20 @@
 """The LightningModule that trains any spiking network to classify."""
 
 import inspect
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import lightning as L
 import torch
-from lightning.pytorch.cli import LRSchedulerCallable, OptimizerCallable
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
-from torch.optim.lr_scheduler import ReduceLROnPlateau
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torchmetrics.classification import MulticlassAccuracy
 from typing_extensions import override
 
+from conex_nn.memory import keep_memory
 from conex_nn.recording import module_at, record, spiking_layers
 from conex_nn.training.batch_checks import check_batch, check_outputs, check_scores
 from conex_nn.training.decode import spike_count
@@ -77,12 +78,13 @@ class SpikingClassifier(L.LightningModule):
         *,
         num_classes: int,
         readout: str | None = None,
-        decode: Callable[[Tensor], Tensor] = spike_count,
-        loss: Callable[[Tensor, Tensor], Tensor] = nn.functional.cross_entropy,
-        optimizer: OptimizerCallable = torch.optim.AdamW,
-        scheduler: LRSchedulerCallable | None = None,
+        # To jsonargparse a callable that returns a class is a factory of it: hence Any where these return tensors.
+        decode: Callable[[Tensor], Any] = spike_count,
+        loss: Callable[[Tensor, Tensor], Any] = nn.functional.cross_entropy,
+        optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         scheduler_interval: Literal["epoch", "step"] = "epoch",
-        regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Tensor]] | None = None,
+        regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Any]] | None = None,
         top_k: int = 2,
         dt: float = 1.0,
         detach_every: int | None = None,
@@ -157,40 +159,46 @@ class SpikingClassifier(L.LightningModule):
         return self.loss(outputs if takes_sequence(self.loss) else scores, labels).mean()  # snnTorch's have shape (1,)
 
     @override
-    def training_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> Tensor:
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         x, labels = check_batch(batch, num_classes=self.num_classes)
-        with ExitStack() as stack:
-            if self.regularisers:
-                layers = spiking_layers(self.net)
-                spikes = stack.enter_context(record(self.net, *layers, detach=False))
-            outputs = self.outputs(x)
+        outputs, penalty = self._regularised_outputs(x)
         scores = self._scores(outputs)
-        loss = self._loss(outputs, scores, labels)
-        per_epoch = {"on_step": False, "on_epoch": True, "sync_dist": True}
-        if self.regularisers:
-            by_layer = {layer: spikes[f"{layer}.spikes" if layer else "spikes"] for layer in layers}
-            for name, regulariser in self.regularisers.items():
-                penalty = regulariser(by_layer, self.dt)
-                self.log(f"train/{name}", penalty, **per_epoch, batch_size=len(labels))
-                loss = loss + penalty
+        loss = self._loss(outputs, scores, labels) + penalty
         self.train_accuracy.update(scores.detach(), labels)
-        self.log("train/loss", loss, prog_bar=True, **per_epoch, batch_size=len(labels))
+        self._log_mean("train/loss", loss, samples=len(labels), prog_bar=True)
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
         return loss
 
+    def _regularised_outputs(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
+        """Return the output sequence and what the regularisers add to the loss."""
+        if not self.regularisers:
+            return self.outputs(x), 0.0
+        layers = list(spiking_layers(self.net))
+        with record(self.net, *layers, detach=False) as recording:
+            outputs = self.outputs(x)
+        spikes = {layer: recording[f"{layer}.spikes" if layer else "spikes"] for layer in layers}
+        penalties = {name: regulariser(spikes, self.dt) for name, regulariser in self.regularisers.items()}
+        for name, penalty in penalties.items():
+            self._log_mean(f"train/{name}", penalty, samples=len(x))
+        return outputs, sum(penalties.values())
+
+    def _log_mean(self, name: str, value: Tensor, *, samples: int, prog_bar: bool = False) -> None:
+        """Log the mean of an epoch, over samples and processes."""
+        self.log(name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples, prog_bar=prog_bar)
+
     @override
-    def validation_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         self._evaluate(batch, "val", self.validation)
 
     @override
-    def test_step(self, batch: tuple[Tensor, Tensor], batch_idx: int) -> None:
+    def test_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         self._evaluate(batch, "test", self.testing)
 
     @override
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
         return self(batch[0] if isinstance(batch, tuple | list) else batch)
 
-    def _evaluate(self, batch: tuple[Tensor, Tensor], stage: str, evaluation: Evaluation) -> None:
+    def _evaluate(self, batch: Sequence[Tensor], stage: str, evaluation: Evaluation) -> None:
         x, labels = check_batch(batch, num_classes=self.num_classes)
         with evaluation.watch(self.net, samples=len(x)):
             outputs = self.outputs(x)
@@ -237,7 +245,7 @@ class SpikingClassifier(L.LightningModule):
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self._scheduling(self.make_scheduler, optimizer)}
 
-    def _scheduling(self, make: Callable[..., Any], optimizer: torch.optim.Optimizer) -> dict[str, Any]:
+    def _scheduling(self, make: Callable[..., Any], optimizer: Optimizer) -> dict[str, Any]:
         if _wants_total_steps(make):
             scheduler = make(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
             return {"scheduler": scheduler, "interval": "step"}
@@ -247,6 +255,11 @@ class SpikingClassifier(L.LightningModule):
                 raise ValueError("Expected validation data for a ReduceLROnPlateau `scheduler`, got none.")
             return {"scheduler": scheduler, "reduce_on_plateau": False}
         return {"scheduler": scheduler, "interval": self.scheduler_interval}
+
+    @override
+    def setup(self, stage: str) -> None:
+        if stage == "fit" and self.trainer.strategy.root_device.type == "cpu":
+            keep_memory()
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -282,5 +295,8 @@ class SpikingClassifier(L.LightningModule):
 
 def _wants_total_steps(make: Callable[..., Any]) -> bool:
     """Whether a scheduler takes `total_steps` and has not got it yet."""
+    given = make.keywords if isinstance(make, partial) else {}
+    if "total_steps" in given:  # from a YAML file, every argument is given, if only as None
+        return given["total_steps"] is None
     parameter = inspect.signature(make).parameters.get("total_steps")
     return parameter is not None and parameter.default in (None, inspect.Parameter.empty)

@@ -87,7 +87,8 @@ class Evaluation(nn.Module):
             loss: Mean loss of the batch [1].
             decode: Readout; without it no latency is measured.
         """
-        self.loss.update(loss, len(labels))
+        # One value per sample: with nan_strategy="disable", torchmetrics 1.9 takes no notice of a `weight`.
+        self.loss.update(loss.expand(len(labels)))
         for metric in self.of_scores.values():
             metric.update(scores, labels)  # pyright: ignore[reportCallIssue]
         if self.thorough:

@@ -45,9 +45,7 @@ class Report(L.Callback):
         >>> trainer = L.Trainer(callbacks=[report], logger=False, enable_checkpointing=False, accelerator="cpu")
     """
 
-    def __init__(
-        self, out_dir: str | Path, *, config: Mapping[str, Any] | None = None, show: bool = True
-    ) -> None:
+    def __init__(self, out_dir: str | Path, *, config: Any = None, show: bool = True) -> None:
         if is_dataclass(config) and not isinstance(config, type):
             config = asdict(config)
         if config is not None and not isinstance(config, Mapping):
@@ -55,7 +53,7 @@ class Report(L.Callback):
         self.out_dir = Path(out_dir)
         self.config = dict(config or {})
         self.show = show
-        self.history: list[dict[str, float]] = []
+        self.history: list[dict[str, int | float]] = []
         """One mapping per epoch of training: what was logged."""
         self._sample: tuple[Tensor, int] | None = None
         self._validated = False
@@ -146,7 +144,7 @@ class Report(L.Callback):
             self._save(left, "learning.png")
 
     def _save(self, axes: Any, name: str) -> None:
-        axes.figure.savefig(self.out_dir / name, dpi=150)
+        axes.figure.savefig(self.out_dir / name, dpi=150, bbox_inches="tight")
 
     @torch.no_grad()
     def _spikes_of_the_sample(self, model: SpikingClassifier) -> dict[str, Tensor]:

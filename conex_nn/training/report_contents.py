@@ -22,7 +22,7 @@ def contents(
     class_names: Sequence[str],
     seconds: float,
     config: Mapping[str, Any],
-    history: Sequence[Mapping[str, float]],
+    history: Sequence[Mapping[str, int | float]],
 ) -> dict[str, Any]:
     """Put together a report. It holds nothing that tells of the machine or the network it stands in.
 

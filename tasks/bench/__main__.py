@@ -2,24 +2,22 @@
 
 import json
 import platform
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 import torch
-from jsonargparse import auto_cli
 
 from tasks.bench.contestants import CASES
 from tasks.bench.train import compare
+from tasks.command_line import parse
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """What to measure."""
 
-    what: Literal["train"] = "train"
-    """Which benchmark."""
     cases: tuple[str, ...] = ("small", "large", "conv")
     """Sizes: small, large, conv, huge."""
     rounds: int = 5
@@ -60,4 +58,6 @@ def main(config: Config) -> None:
 
 
 if __name__ == "__main__":
-    main(auto_cli(Config))
+    if sys.argv[1:2] != ["train"]:
+        sys.exit("usage: python -m tasks.bench train [--cases '[small,large,conv]'] [--rounds 5] [--quick] [--out DIR]")
+    main(parse(Config, sys.argv[2:]))

@@ -111,13 +111,17 @@ def snntorch(case: Case) -> Step:
     return _trainer(stages, forward, case)
 
 
-def spikingjelly(case: Case, backend: str | None = None) -> Step:
+def spikingjelly(case: Case) -> Step:
     """Run SpikingJelly in multi-step mode, layer by layer."""
-    from spikingjelly.activation_based import functional, layer, neuron, surrogate
+    from spikingjelly.activation_based import (  # pyright: ignore[reportMissingImports]
+        functional,
+        layer,
+        neuron,
+        surrogate,
+    )
 
     def lif() -> nn.Module:
-        options = {} if backend is None else {"backend": backend}
-        return neuron.LIFNode(tau=2.0, step_mode="m", surrogate_function=surrogate.ATan(), detach_reset=True, **options)
+        return neuron.LIFNode(tau=2.0, step_mode="m", surrogate_function=surrogate.ATan(), detach_reset=True)
 
     stages = nn.ModuleList(layers(case)).to(device())
     neurons = nn.ModuleList([lif() for _ in stages]).to(device())

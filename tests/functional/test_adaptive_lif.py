@@ -64,9 +64,7 @@ def test_spike_times_with_adaptation_converge_at_first_order():
     currents = torch.linspace(0.7, 1.3, 24, dtype=torch.float64)
     truth = [reference_spikes(slope(c), [REST, 0, 0], THRESHOLD, jump, 3) for c in currents.tolist()]
     dts = [0.4, 0.2, 0.1, 0.05]
-    errors = [
-        (spike_times(run(currents, dt, 60.0)[0], dt, 3) - torch.stack(truth)).abs().mean().item() for dt in dts
-    ]
+    errors = [(spike_times(run(currents, dt, 60.0)[0], dt, 3) - torch.stack(truth)).abs().mean().item() for dt in dts]
     assert order(dts, errors) == pytest.approx(1, abs=0.15)
     assert errors[-1] < 0.15
 
@@ -76,9 +74,7 @@ def test_the_jump_at_a_spike_does_not_depend_on_dt(dt):
     w = rows(0.2, 0.4)
     decay = torch.exp(-dt / rows(*TAU_W))
     zero = 0 * rows(*A)
-    spikes, _, after, _ = aelif_step(
-        1e4 * ONE, 0 * ONE, w, tau_w=rows(*TAU_W), a=zero, b=rows(*B), dt=dt, **MEMBRANE
-    )
+    spikes, _, after, _ = aelif_step(1e4 * ONE, 0 * ONE, w, tau_w=rows(*TAU_W), a=zero, b=rows(*B), dt=dt, **MEMBRANE)
     assert spikes.item() == 1
     assert_close(after, decay * w + rows(*B), rtol=1e-12, atol=0)
 

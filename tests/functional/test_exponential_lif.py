@@ -48,7 +48,9 @@ def test_below_threshold_it_converges_at_first_order(method):
 
 def test_spike_times_converge_at_first_order():
     currents = torch.linspace(0.5, 1.1, 24, dtype=torch.float64)
-    truth = torch.stack([reference_spikes(slope(c), [REST], THRESHOLD, lambda y: [RESET], 2) for c in currents.tolist()])
+    truth = torch.stack(
+        [reference_spikes(slope(c), [REST], THRESHOLD, lambda y: [RESET], 2) for c in currents.tolist()]
+    )
     dts = [0.4, 0.2, 0.1, 0.05]
     errors = [(spike_times(run(currents, dt, 45.0)[0], dt, 2) - truth).abs().mean().item() for dt in dts]
     assert order(dts, errors) == pytest.approx(1, abs=0.15)

@@ -42,13 +42,9 @@ def test_below_threshold_it_converges_at_first_order():
 
 def test_spike_times_converge_at_first_order():
     currents = torch.linspace(8.0, 16.0, 12, dtype=torch.float64)
-    truth = [
-        reference_spikes(slope(c), START, PEAK, lambda y: [C, y[1] + D], 2) for c in currents.tolist()
-    ]
+    truth = [reference_spikes(slope(c), START, PEAK, lambda y: [C, y[1] + D], 2) for c in currents.tolist()]
     dts = [0.2, 0.1, 0.05, 0.025]
-    errors = [
-        (spike_times(run(currents, dt, 60.0)[0], dt, 2) - torch.stack(truth)).abs().mean().item() for dt in dts
-    ]
+    errors = [(spike_times(run(currents, dt, 60.0)[0], dt, 2) - torch.stack(truth)).abs().mean().item() for dt in dts]
     assert order(dts, errors) == pytest.approx(1, abs=0.2)
     assert errors[-1] < 0.3
 

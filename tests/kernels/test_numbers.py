@@ -73,13 +73,14 @@ def test_bfloat16_input_gives_bfloat16_spikes_and_a_float32_state(name, noise):
         assert_close(ys.float(), neuron(x.detach().float())[0], rtol=0, atol=0)
 
 
+@pytest.mark.parametrize("shape", [(1, 2, 5), (20, 1, 5), (20, 2, 1), (1, 1, 1)], ids=str)
 @pytest.mark.parametrize("name", NEURONS)
-def test_a_constant_current_as_a_view_equals_the_current_itself(name):
+def test_a_current_as_a_view_equals_the_current_itself(name, shape):
     neuron = NEURONS[name]()
     found = []
     for lay in (lambda x: x, torch.Tensor.contiguous):
         torch.manual_seed(0)
-        x = current(2, 5).requires_grad_()
+        x = current(*shape).requires_grad_()
         ys, state = neuron(lay(x.expand(20, 2, 5)))
         (ys.sum() + state.v.sum()).backward()
         found.append((ys, *state, x.grad))

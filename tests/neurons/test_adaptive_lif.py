@@ -8,7 +8,9 @@ from torch.testing import assert_close
 from conex_nn.neurons import AELIF, ELIF
 
 
-@pytest.mark.parametrize(("rows", "currents"), [(20.0, 1), ([20.0], 1), ([20.0, 30.0], 2), (torch.ones(3, 4), 3), ([], 0)])
+@pytest.mark.parametrize(
+    ("rows", "currents"), [(20.0, 1), ([20.0], 1), ([20.0, 30.0], 2), (torch.ones(3, 4), 3), ([], 0)]
+)
 def test_the_number_of_currents(rows, currents):
     b = [] if currents == 0 else 0.1
     neuron = AELIF(tau_w=rows, a=b, b=b)
@@ -44,7 +46,7 @@ def test_constants_of_different_shapes_are_the_same_written_out():
 
 def test_one_current_shared_by_rows_has_one_gradient():
     neuron = AELIF(tau_w=[5.0, 20.0], b=nn.Parameter(torch.tensor(0.3)))
-    ys, state = neuron(3 * torch.rand(20, 2, 4))
+    _, state = neuron(3 * torch.rand(20, 2, 4))
     state.w.sum().backward()
     assert neuron.b.grad.shape == (1,)
 

@@ -64,7 +64,7 @@ def test_values_and_gradients_are_those_of_snntorch_leaky(pair, fused):
 
 def test_potentials_are_those_of_snntorch_leaky():
     x = numbers()
-    spikes, potentials = snntorch_run(
+    _, potentials = snntorch_run(
         snntorch.Leaky(beta=BETA, threshold=0.99, reset_mechanism="subtract", reset_delay=False), x
     )
     ours = []
@@ -125,6 +125,14 @@ def test_the_cortical_preset():
 
 def test_repr_shows_what_differs():
     assert "tau_mem=10" in repr(LIF())
-    shown = repr(LIF(tau_mem=nn.Parameter(torch.tensor(3.0)), v_threshold=torch.ones(7), soft_reset=True, method="euler"))
-    for text in ("tau_mem=3 (trainable)", "v_threshold=<7>", "soft_reset=True", "method='euler'", "spike_fn=atan(2.0,)"):
+    shown = repr(
+        LIF(tau_mem=nn.Parameter(torch.tensor(3.0)), v_threshold=torch.ones(7), soft_reset=True, method="euler")
+    )
+    for text in (
+        "tau_mem=3 (trainable)",
+        "v_threshold=<7>",
+        "soft_reset=True",
+        "method='euler'",
+        "spike_fn=atan(2.0,)",
+    ):
         assert text in shown

@@ -44,7 +44,7 @@ def test_a_step_that_is_not_positive(dt):
 
 
 def test_a_sequence_that_is_none():
-    with pytest.raises(TypeError, match="`current` to be a floating tensor, got torch.int64"):
+    with pytest.raises(TypeError, match=r"`current` to be a floating tensor, got torch.int64"):
         LIF()(torch.ones(2, 3, dtype=torch.int64))
     with pytest.raises(ValueError, match="`current` of at least one time step"):
         LIF()(torch.ones(0, 3))
@@ -59,7 +59,9 @@ def test_a_state_of_another_type():
 
 def test_a_state_of_another_batch():
     _, state = LIF()(torch.ones(4, 2, 3))
-    with pytest.raises(ValueError, match=r"`state.v` of shape \(5, 3\) .*got \(2, 3\): a state belongs to one batch size"):
+    with pytest.raises(
+        ValueError, match=r"`state.v` of shape \(5, 3\) .*got \(2, 3\): a state belongs to one batch size"
+    ):
         LIF()(torch.ones(4, 5, 3), state)
     with pytest.raises(ValueError, match="The input looks batch-first; time comes first"):
         LIF()(torch.ones(2, 7, 3), state)
@@ -68,13 +70,15 @@ def test_a_state_of_another_batch():
 def test_a_state_of_another_dtype():
     state = LIF().initial_state(torch.ones(3))
     wrong = ThresholdState(state.v, state.refractory.double())
-    with pytest.raises(TypeError, match="`state.refractory` as torch.float32 on cpu, got torch.float64 on cpu"):
+    with pytest.raises(TypeError, match=r"`state.refractory` as torch.float32 on cpu, got torch.float64 on cpu"):
         LIF()(torch.ones(2, 3), wrong)
-    with pytest.raises(TypeError, match="`state.v` as torch.float32 on cpu, got torch.float32 on meta"):
+    with pytest.raises(TypeError, match=r"`state.v` as torch.float32 on cpu, got torch.float32 on meta"):
         LIF()(torch.ones(2, 3), ThresholdState(state.v.to("meta"), state.refractory))
 
 
-@pytest.mark.parametrize("options", [{}, {"detach_every": 3}, {"checkpoint_every": 3}, {"detach_every": 4, "checkpoint_every": 2}])
+@pytest.mark.parametrize(
+    "options", [{}, {"detach_every": 3}, {"checkpoint_every": 3}, {"detach_every": 4, "checkpoint_every": 2}]
+)
 def test_every_step_is_observed_once_also_when_it_is_computed_again(options):
     seen = []
     x = torch.rand(10, 2, 3, requires_grad=True)

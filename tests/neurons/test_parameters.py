@@ -15,7 +15,9 @@ def keep(value, **options):
     return module
 
 
-@pytest.mark.parametrize(("value", "shape"), [(3, (1,)), (3.0, (1,)), (torch.tensor(3), (1,)), (torch.ones(2, 4), (2, 4))])
+@pytest.mark.parametrize(
+    ("value", "shape"), [(3, (1,)), (3.0, (1,)), (torch.tensor(3), (1,)), (torch.ones(2, 4), (2, 4))]
+)
 def test_fixed_constants_are_buffers_of_the_default_dtype(value, shape):
     module = keep(value)
     assert module.x.shape == shape
@@ -63,7 +65,9 @@ def test_a_value_that_is_not_finite(value):
         keep(value)
 
 
-@pytest.mark.parametrize(("value", "got"), [(0.0, "0"), (-1.0, "-1"), (torch.tensor([-2.0, 3.0]), "values from -2 to 3")])
+@pytest.mark.parametrize(
+    ("value", "got"), [(0.0, "0"), (-1.0, "-1"), (torch.tensor([-2.0, 3.0]), "values from -2 to 3")]
+)
 def test_a_value_that_is_not_positive(value, got):
     with pytest.raises(ValueError, match=rf"`x` to be positive \[ms\], got {got}"):
         keep(value, positive=True)

@@ -43,7 +43,9 @@ def test_negative_noise(model):
 
 @pytest.mark.parametrize("model", MEMBRANES)
 def test_an_input_of_a_wider_dtype(model):
-    with pytest.raises(TypeError, match=r"`current` to be torch.float32, .* got torch.float64.*neuron.to\(torch.float64\)"):
+    with pytest.raises(
+        TypeError, match=r"`current` to be torch.float32, .* got torch.float64.*neuron.to\(torch.float64\)"
+    ):
         model()(torch.ones(2, 3, dtype=torch.float64))
 
 

@@ -30,12 +30,12 @@ class Plain(Neuron):
 
 class KeepsState(Plain):
     def step(self, current, state, *, dt=1.0):
-        self.last = super().step(current, getattr(self, "last", state))
-        return self.last[0], (last := self.last[1]) and setattr(self, "last", last) or last
+        spikes, self.last = super().step(current, getattr(self, "last", state))
+        return spikes, self.last
 
 
 class KeepsStateInAList(Plain):
-    seen = deque()  # of the class, so it is on no module
+    seen = deque()  # of the class, so it is on no module  # noqa: RUF012
 
     def step(self, current, state, *, dt=1.0):
         self.seen.append(current.detach())
@@ -44,7 +44,6 @@ class KeepsStateInAList(Plain):
 
 class ChangesABuffer(Plain):
     def step(self, current, state, *, dt=1.0):
-        self.decay.mul_(1.0)
         self.decay.add_(1e-12)
         return super().step(current, state)
 
@@ -52,9 +51,7 @@ class ChangesABuffer(Plain):
 class ChangesItsInput(Plain):
     def forward(self, current, state=None, **options):
         result = super().forward(current, state, **options)
-        with torch.no_grad():
-            current.data.mul_(1.0)
-            current.detach().mul_(1.0)
+        current.detach().mul_(1.0)
         return result
 
 

@@ -79,13 +79,12 @@ def test_a_bad_batch_stops_training(tmp_path):
 
 @pytest.mark.gpu
 def test_values_on_a_gpu_are_checked_without_waiting():
-    check_batch((X.cuda(), LABELS.cuda()), num_classes=CLASSES)
-    with torch.cuda.stream(torch.cuda.Stream()):
-        torch.cuda.set_sync_debug_mode("error")
-        try:
-            check_batch((X.cuda(), LABELS.cuda()), num_classes=CLASSES)
-        finally:
-            torch.cuda.set_sync_debug_mode("default")
+    batch = X.cuda(), LABELS.cuda()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        check_batch(batch, num_classes=CLASSES)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
 
 
 def test_unsuitable_outputs():

@@ -22,16 +22,12 @@ SCHEDULERS = {
 }
 
 
-class Interrupted(Exception):
-    """What stops a run."""
-
-
 class Interrupt(L.Callback):
     """Stop at the start of the second epoch."""
 
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == 1:
-            raise Interrupted
+            raise InterruptedError
 
 
 def fit(folder, *, saving, scheduler, interrupt=False, ckpt_path=None):
@@ -49,11 +45,15 @@ def fit(folder, *, saving, scheduler, interrupt=False, ckpt_path=None):
 
 @pytest.mark.parametrize(
     ("saving", "scheduler"),
-    [*((saving, "none") for saving in SAVING), *((next(iter(SAVING)), name) for name in list(SCHEDULERS)[1:])],
+    [
+        *((saving, "none") for saving in SAVING),
+        *((next(iter(SAVING)), name) for name in list(SCHEDULERS)[1:]),
+        ("after validation", "plateau"),
+    ],
 )
 def test_resumed_equals_uninterrupted(tmp_path, saving, scheduler):
     whole = fit(tmp_path / "whole", saving=saving, scheduler=scheduler)
-    with pytest.raises(Interrupted):
+    with pytest.raises(InterruptedError):
         fit(tmp_path / "first", saving=saving, scheduler=scheduler, interrupt=True)
     name = "last.ckpt" if saving == "last" else "epoch=0.ckpt"
     resumed = fit(tmp_path / "second", saving=saving, scheduler=scheduler, ckpt_path=tmp_path / "first" / name)

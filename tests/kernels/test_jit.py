@@ -1,0 +1,78 @@
+"""The cache of compiled kernels: filled once, read without numba, and harmless when it is broken or cannot be."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from conex_nn.kernels.jit import cache_dir, kernel
+
+PROGRAM = """
+import sys, torch
+from conex_nn.kernels import li_sequence
+one = torch.ones(1)
+v = li_sequence(torch.ones(2, 1), torch.zeros(1), decay=0.5 * one, gain=one, drive=0 * one)
+print(v.flatten().tolist(), "numba" in sys.modules)
+"""
+
+
+def fresh_process(cache):
+    """What a new process prints and warns of, with its kernels in this folder."""
+    environment = {**os.environ, "CONEX_NN_CACHE": str(cache)}
+    return subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, env=environment)
+
+
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory):
+    """A cache folder filled by another process."""
+    folder = tmp_path_factory.mktemp("cache") / "deep" / "er"
+    done = fresh_process(folder)
+    assert done.stdout == "[1.0, 1.5] True\n", done.stderr
+    assert done.stderr == ""
+    return folder
+
+
+def test_a_second_process_loads_the_kernel_without_numba(filled):
+    (path,) = filled.iterdir()
+    written = path.stat().st_mtime_ns
+    done = fresh_process(filled)
+    assert (done.stdout, done.stderr) == ("[1.0, 1.5] False\n", "")
+    assert path.stat().st_mtime_ns == written
+
+
+def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = fresh_process(tmp_path / "file" / "folder")
+    assert done.stdout == "[1.0, 1.5] True\n"
+    assert "Compiled kernels cannot be kept in" in done.stderr
+    assert "Set CONEX_NN_CACHE" in done.stderr
+
+
+@pytest.mark.xfail(reason="a kernel is loaded unchecked: half a file raises, changed bytes end the process")
+@pytest.mark.parametrize("damage", ["cut", "changed"])
+def test_a_damaged_file_is_compiled_anew(filled, damage):
+    (path,) = filled.iterdir()
+    whole = path.read_bytes()
+    changed = whole[:64] + bytes(b ^ 255 for b in whole[64:256]) + whole[256:]
+    path.write_bytes(whole[: len(whole) // 2] if damage == "cut" else changed)
+    try:
+        done = fresh_process(filled)
+        assert done.stdout == "[1.0, 1.5] True\n"
+        assert path.read_bytes() == whole
+    finally:
+        path.write_bytes(whole)
+
+
+def test_the_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("CONEX_NN_CACHE", str(tmp_path / "here"))
+    assert cache_dir() == tmp_path / "here"
+    monkeypatch.delenv("CONEX_NN_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_dir() == tmp_path / "conex_nn"
+
+
+def test_a_kernel_is_linked_once():
+    assert kernel("li.forward", (), torch.float64) == kernel("li.forward", (), torch.float64)
+    assert kernel("li.forward", (), torch.float64) != kernel("li.forward", (), torch.float32)

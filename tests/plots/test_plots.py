@@ -1,0 +1,103 @@
+"""Pictures: what is drawn where, and that nothing of it stays behind."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from matplotlib.colors import to_hex
+
+from conex_nn.plots import COLOURS, confusion, curves, raster, read_log, side_by_side
+
+
+def test_raster_marks_every_spike_at_its_time():
+    spikes = {"hidden": torch.zeros(20, 4), "output": torch.zeros(20, 3, 2)}
+    spikes["hidden"][[2, 7, 7], [0, 0, 3]] = 1
+    spikes["output"][9, 2, 1] = 1
+    ax = raster(spikes, dt=0.5)
+    hidden, output = ([path.get_extents() for path in layer.get_paths()] for layer in ax.collections)
+    assert [(box.x0, box.x1) for box in hidden] == [pytest.approx(step) for step in [(1.05, 1.45), *[(3.55, 3.95)] * 2]]
+    assert [box.y0 for box in hidden] == pytest.approx([0.1, 0.1, 3.1])
+    (box,) = output
+    assert (box.x0, box.x1) == pytest.approx((4.55, 4.95))
+    assert box.y0 > 4 + 5
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "hidden\n4 neurons\n75.0 Hz",
+        "output\n6 neurons\n16.7 Hz",
+    ]
+    assert ax.get_xlim() == (0, 10)
+    assert to_hex(ax.collections[0].get_facecolor()[0]) == COLOURS[0].lower()
+
+
+def test_raster_of_many_neurons_shows_some_and_says_so():
+    ax = raster(torch.ones(3, 1000, dtype=torch.bfloat16), max_neurons=50)
+    assert len(ax.collections[0].get_paths()) == 150
+    assert ax.get_yticklabels()[0].get_text() == "50 of 1000 neurons\n1000.0 Hz"
+
+
+def test_confusion_shades_shares_and_writes_counts():
+    left, _ = side_by_side(2)
+    ax = confusion(torch.tensor([[30, 10], [0, 0]]), class_names=["cat", "hedgehog"], ax=left)
+    assert ax is left
+    torch.testing.assert_close(torch.as_tensor(ax.images[0].get_array().data), torch.tensor([[0.75, 0.25], [0, 0]]))
+    assert [text.get_text() for text in ax.texts] == ["30", "10"]
+    assert ax.get_title() == "accuracy 75.00 %, 40 samples"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["cat", "hedgehog"]
+    assert not confusion(torch.eye(30)).texts
+
+
+def test_curves_skip_epochs_without_a_value():
+    history = [
+        {"epoch": 3, "train/loss": 2.0},
+        {"epoch": 4, "train/loss": 1.0, "val/loss": 1.5, "val/accuracy": 0.5},
+    ]
+    ax = curves(history)
+    train, val = ax.lines
+    assert train.get_xydata().tolist() == [[3, 2.0], [4, 1.0]]
+    assert val.get_xydata().tolist() == [[4, 1.5]]
+    assert train.get_color() != val.get_color()
+    assert train.get_marker() != val.get_marker()  # not by colour alone
+
+
+def test_the_log_of_lightning(tmp_path):
+    from lightning.pytorch.loggers import CSVLogger
+
+    logger = CSVLogger(tmp_path, name="", version="")
+    for epoch in range(2):
+        logger.log_metrics({"epoch": epoch, "val/loss": 2.0 - epoch}, step=epoch)
+        logger.log_metrics({"epoch": epoch, "train/loss": 3.0 - epoch}, step=epoch)
+    logger.save()
+    history = read_log(tmp_path / "metrics.csv")
+    assert [(row["epoch"], row["train/loss"], row["val/loss"]) for row in history] == [(0, 3, 2), (1, 2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("draw", "message"),
+    [
+        (lambda: raster({}), "at least one layer"),
+        (lambda: raster({"a": torch.ones(3)}), r"'a' as \(time, \*neurons\), got shape \(3,\)"),
+        (lambda: confusion(torch.ones(2, 3)), "`matrix` to be square"),
+        (lambda: confusion(torch.ones(2, 2), class_names=["a"]), "`class_names` for 2 classes, got 1"),
+        (lambda: curves([{"train/loss": 1.0}], "accuracy"), "tell of 'accuracy', got loss"),
+        (lambda: curves([]), "got nothing"),
+    ],
+)
+def test_unsuitable_data(draw, message):
+    with pytest.raises(ValueError, match=message):
+        draw()
+
+
+def test_a_table_that_is_no_log(tmp_path):
+    (tmp_path / "a.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(ValueError, match="a log with a column `epoch`"):
+        read_log(tmp_path / "a.csv")
+
+
+def test_pyplot_stays_out(tmp_path):
+    program = (
+        "import sys, torch; from conex_nn.plots import raster; "
+        f"raster(torch.eye(9)).figure.savefig({str(tmp_path / 'a.png')!r}); "
+        "sys.exit('matplotlib.pyplot' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-W", "error", "-c", program], check=False).returncode == 0
+    assert (tmp_path / "a.png").stat().st_size > 1000
