@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Console
@@ -58,8 +58,17 @@ class _Figures:
     first: float
     cold: float | None
     milliseconds: float
-    spread: tuple[float, float]
+    least: float
     memory: float
+
+
+LABELS = {"products": "matrix products alone", "scan": "conex_nn, a LIF layer alone", "copies": "copy of its tensors"}
+
+
+def _ratio(figures: dict[str, _Figures], name: str) -> float:
+    """Return how many times its floor a contestant takes."""
+    floor = "copies" if name in ("scan", "copies") else "products"
+    return figures[name].milliseconds / figures[floor].milliseconds
 
 
 def _measure(case: str, names: list[str], rounds: int, steps: int, progress: Progress) -> dict[str, _Figures]:
@@ -92,7 +101,7 @@ def _measure(case: str, names: list[str], rounds: int, steps: int, progress: Pro
             first=first[name],
             cold=cold.get(name),
             milliseconds=1e3 * statistics.median(ordered),
-            spread=(1e3 * ordered[0], 1e3 * ordered[-1]),
+            least=1e3 * ordered[0],
             memory=process.ask("memory")["memory"],
         )
         process.close()
@@ -109,39 +118,28 @@ def compare(*, cases: list[str], rounds: int, steps: int) -> dict[str, Any]:
     """
     console = Console()
     table = Table(title="One training step, forward and backward")
-    for column in ("case", "who", "ms", "min-max", "x floor", "conex_nn is", "peak MiB", "first call s"):
-        table.add_column(column, justify="left" if column in ("case", "who") else "right")
+    for column in ("", "ms", "least", "/ floor", "conex_nn is", "peak MiB", "first call s", "cold"):
+        table.add_column(column, justify="right" if column else "left")
     report: dict[str, Any] = {}
     with Progress(console=console, transient=True) as progress:
         for case in cases:
             names = [name for name in CONTESTANTS if not (CASES[case].conv and name in ("scan", "copies"))]
             figures = _measure(case, names, rounds, steps, progress)
-            ours, floor = figures["conex_nn"], figures["products"]
-            size = f"{CASES[case].name}, T={CASES[case].time}, B={CASES[case].batch}"
+            ours = figures["conex_nn"]
+            table.add_row(f"[bold]{CASES[case].name}[/], T={CASES[case].time}, B={CASES[case].batch}")
             for name, f in figures.items():
-                base = figures["copies"] if name in ("scan", "copies") else floor
-                first = f"{f.first:.2f}" + (f" ({f.cold:.2f} cold)" if f.cold else "")
-                peer = name not in ("conex_nn", "products", "scan", "copies")
+                peer = name in ("snntorch", "spikingjelly")
                 table.add_row(
-                    size,
-                    {"scan": "conex_nn, one LIF layer alone", "copies": "copy of its tensors"}.get(name, name),
+                    "  " + LABELS.get(name, name),
                     f"{f.milliseconds:.2f}",
-                    f"{f.spread[0]:.2f}-{f.spread[1]:.2f}",
-                    f"{f.milliseconds / base.milliseconds:.2f}",
+                    f"{f.least:.2f}",
+                    f"{_ratio(figures, name):.2f}",
                     f"{f.milliseconds / ours.milliseconds:.2f}x faster" if peer else "",
                     f"{f.memory:.0f}",
-                    first,
+                    f"{f.first:.2f}",
+                    f"{f.cold:.2f}" if f.cold else "",
                 )
             table.add_section()
-            report[case] = {
-                name: {
-                    "milliseconds": f.milliseconds,
-                    "peak_mebibytes": f.memory,
-                    "first_call_seconds": f.first,
-                    "first_call_cold_seconds": f.cold,
-                    "times_floor": f.milliseconds / floor.milliseconds,
-                }
-                for name, f in figures.items()
-            }
+            report[case] = {name: {**asdict(f), "times_floor": _ratio(figures, name)} for name, f in figures.items()}
     console.print(table)
     return report

@@ -1,5 +1,6 @@
 """One contestant in a process of its own; it does what it is told on standard input and answers in JSON."""
 
+import ctypes
 import gc
 import json
 import sys
@@ -18,12 +19,15 @@ def _synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def _peak_begin() -> None:
-    """Forget the peak so far."""
+def _settle() -> float:
+    """Give back what is free, forget the peak so far, and return what is in use between two steps [MiB]."""
+    gc.collect()
     if torch.cuda.is_available():
         torch.cuda.reset_peak_memory_stats()
     else:
+        ctypes.CDLL(None).malloc_trim(0)
         Path("/proc/self/clear_refs").write_text("5")
+    return _resident("VmRSS")
 
 
 def _resident(field: str) -> float:
@@ -43,8 +47,6 @@ def main(contestant: str, case: str) -> None:
     except ImportError as error:
         print(json.dumps({"absent": str(error)}), flush=True)
         return
-    gc.collect()
-    before = _resident("VmRSS")
     begin = time.perf_counter()
     step()
     _synchronize()
@@ -55,12 +57,12 @@ def main(contestant: str, case: str) -> None:
         order, count = line.split()
         if order == "memory":
             try:
-                _peak_begin()
+                before = _settle()
                 step()
                 _synchronize()
                 answer = {"memory": _resident("VmHWM") - before}
             except OSError:
-                answer = {"memory": float("nan")}
+                answer = {"memory": float("nan")}  # no Linux
         else:
             times = []
             for _ in range(int(count)):
