@@ -13,7 +13,9 @@ def run(dt, steps, method="exact"):
     tau = torch.tensor([2.0, 10.0, 40.0], dtype=torch.float64)
     one = torch.ones(1, dtype=torch.float64)
     for _ in range(steps):
-        v = li_step(torch.full_like(v, 1.5), v, tau_mem=tau, v_rest=-0.2 * one, resistance=2 * one, dt=dt, method=method)
+        v = li_step(
+            torch.full_like(v, 1.5), v, tau_mem=tau, v_rest=-0.2 * one, resistance=2 * one, dt=dt, method=method
+        )
         out.append(v)
     times = dt * torch.arange(1, steps + 1, dtype=torch.float64)[:, None]
     goal = -0.2 + 2 * 1.5
