@@ -32,19 +32,28 @@ def _forward_cpu(
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
     source = (current[0] if constant else current).to(v.dtype).contiguous()
-    tiled = tile_rows(rows, total)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     spikes = torch.empty(current.shape, dtype=v.dtype)
     charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
     held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
     history = spikes.new_empty((len(w), *current.shape) if trace else 0)
     v, w = v.clone(memory_format=torch.contiguous_format), w.clone(memory_format=torch.contiguous_format)
     left = refractory.clone(memory_format=torch.contiguous_format) if pauses else refractory.new_empty(0)
-    period = tiled.shape[1]
     launch(
         "adaptive.forward",
-        (len(w), pauses),
+        (uniform, len(w), pauses),
         v.dtype,
-        (steps, total, 0 if constant else total, period, BLOCK, chunks_of(period, total), soft_reset, save, trace),
+        (
+            steps,
+            total,
+            0 if constant else total,
+            tiled.shape[1],
+            BLOCK,
+            chunks_of(tiled, total),
+            soft_reset,
+            save,
+            trace,
+        ),
         (source, tiled, v.new_tensor([dt]), v, w, left, spikes, charged, held, history),
         spikes.numel(),
     )
@@ -94,17 +103,16 @@ def _backward_cpu(
     learn: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     steps, total = charged.shape[0], v.numel()
-    tiled = tile_rows(rows, total)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     out = torch.empty_like(charged)
     carry = grad_v.clone(memory_format=torch.contiguous_format)
     carry_w = grad_w.clone(memory_format=torch.contiguous_format)
     sums = charged.new_zeros((len(rows), total) if learn else 0)
-    period = tiled.shape[1]
     launch(
         "adaptive.backward",
-        (code, len(grad_w), pauses, learn),
+        (uniform, code, len(grad_w), pauses, learn),
         v.dtype,
-        (steps, total, period, BLOCK, chunks_of(period, total), soft_reset, detach_reset),
+        (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
         (
             grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]), charged, held, history,
             v.contiguous(), carry, carry_w, out, sums,

@@ -126,7 +126,7 @@ def kernel(name: str, variant: tuple[int, ...], dtype: torch.dtype) -> int:
         The address of its machine code.
 
     Example:
-        >>> kernel("li.forward", (), torch.float32) > 0
+        >>> kernel("li.forward", (True,), torch.float32) > 0
         True
     """
     real = _DTYPES[dtype]

@@ -36,31 +36,36 @@ def stack_rows(parameters: Sequence[Tensor], neurons: torch.Size) -> Tensor:
 def tile_rows(rows: Tensor, total: int) -> Tensor:
     """Repeat parameter rows until a block of neurons finds its values in a straight line.
 
+    Rows of one value stay as they are: the kernels have a variant for them.
+
     Args:
         rows: From :func:`stack_rows`, ``(parameters, n)``.
         total: Neurons of the whole batch.
 
     Returns:
-        Shape ``(parameters, period)``; the values of neuron j stand in column ``j % period``.
+        Shape ``(parameters, period)``; the values of neuron j stand in column ``j % period``, or in the only one.
 
     Example:
         >>> tile_rows(torch.tensor([[1.0, 2.0]]), total=4)
         tensor([[1., 2., 1., 2.]])
     """
+    if rows.shape[1] == 1:
+        return rows.contiguous()
     return rows.repeat(1, max(1, min(BLOCK, total) // rows.shape[1])).contiguous()
 
 
-def chunks_of(period: int, total: int) -> int:
-    """Return into how many chunks the neurons are cut for parameters of this period.
+def chunks_of(rows: Tensor, total: int) -> int:
+    """Return into how many chunks the neurons are cut for these parameters.
 
     Args:
-        period: Length of the parameter rows.
+        rows: From :func:`tile_rows`, ``(parameters, period)``.
         total: Neurons of the whole batch.
 
     Example:
-        >>> chunks_of(period=2048, total=5000), chunks_of(period=3000, total=3000)
-        (3, 2)
+        >>> chunks_of(torch.ones(1, 1), total=5000), chunks_of(torch.ones(1, 3000), total=6000)
+        (3, 4)
     """
+    period = total if rows.shape[1] == 1 else rows.shape[1]
     return -(-total // period) * -(-period // BLOCK)
 
 

@@ -16,14 +16,13 @@ def _forward_cpu(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
     source = (current[0] if constant else current).to(v.dtype).contiguous()
-    tiled = tile_rows(rows, total)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     out = torch.empty(current.shape, dtype=v.dtype)
-    period = tiled.shape[1]
     launch(
         "li.forward",
-        (),
+        (uniform,),
         v.dtype,
-        (steps, total, 0 if constant else total, period, BLOCK, chunks_of(period, total)),
+        (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total)),
         (source, tiled, v.contiguous(), out),
         out.numel(),
     )
@@ -50,16 +49,15 @@ def _backward_cpu(
     grad: Tensor, potentials: Tensor, v: Tensor, rows: Tensor, learn: bool
 ) -> tuple[Tensor, Tensor, Tensor]:
     steps, total = grad.shape[0], v.numel()
-    tiled = tile_rows(rows, total)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     out = torch.empty(grad.shape, dtype=v.dtype)
     carry = torch.zeros(v.shape, dtype=v.dtype)
     sums = v.new_zeros((len(rows), total) if learn else 0)
-    period = tiled.shape[1]
     launch(
         "li.backward",
-        (learn,),
+        (uniform, learn),
         v.dtype,
-        (steps, total, period, BLOCK, chunks_of(period, total)),
+        (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total)),
         (grad.contiguous(), tiled, potentials, v.contiguous(), carry, out, sums),
         out.numel(),
     )

@@ -34,18 +34,17 @@ def _forward_cpu(
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
     source = (current[0] if constant else current).to(v.dtype).contiguous()
-    tiled = tile_rows(rows, total)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     spikes = torch.empty(current.shape, dtype=v.dtype)
     charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
     held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
     v = v.clone(memory_format=torch.contiguous_format)
     left = refractory.clone(memory_format=torch.contiguous_format) if pauses else refractory.new_empty(0)
-    period = tiled.shape[1]
     launch(
         "lif.forward",
-        (pauses,),
+        (uniform, pauses),
         v.dtype,
-        (steps, total, 0 if constant else total, period, BLOCK, chunks_of(period, total), soft_reset, save),
+        (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, save),
         (source, tiled, v.new_tensor([dt]), v, left, spikes, charged, held),
         spikes.numel(),
     )
@@ -91,16 +90,15 @@ def _backward_cpu(
     learn: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     steps, total = charged.shape[0], v.numel()
-    tiled = tile_rows(rows, total)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     out = torch.empty_like(charged)
     carry = grad_v.clone(memory_format=torch.contiguous_format)
     sums = charged.new_zeros((len(rows), total) if learn else 0)
-    period = tiled.shape[1]
     launch(
         "lif.backward",
-        (code, pauses, learn),
+        (uniform, code, pauses, learn),
         v.dtype,
-        (steps, total, period, BLOCK, chunks_of(period, total), soft_reset, detach_reset),
+        (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
         (
             grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]),
             charged, held, v.contiguous(), carry, out, sums,

@@ -68,7 +68,7 @@ def launch(
     Example:
         >>> out = torch.empty(2, 1)
         >>> parameters = torch.tensor([[0.5], [1.0], [0.0]])  # decay, gain, drive
-        >>> launch("li.forward", (), torch.float32, (2, 1, 1, 1, 1, 1),
+        >>> launch("li.forward", (True,), torch.float32, (2, 1, 1, 1, 1, 1),
         ...        (torch.ones(2, 1), parameters, torch.zeros(1), out), 2)
         >>> out.flatten()
         tensor([1.0000, 1.5000])

@@ -79,5 +79,5 @@ def test_the_folder(monkeypatch, tmp_path):
 
 
 def test_a_kernel_is_linked_once():
-    assert kernel("li.forward", (), torch.float64) == kernel("li.forward", (), torch.float64)
-    assert kernel("li.forward", (), torch.float64) != kernel("li.forward", (), torch.float32)
+    assert kernel("li.forward", (True,), torch.float64) == kernel("li.forward", (True,), torch.float64)
+    assert kernel("li.forward", (True,), torch.float64) != kernel("li.forward", (True,), torch.float32)

@@ -30,17 +30,20 @@ def test_a_neuron_finds_its_constant_in_its_column(shape, neurons):
     assert_close(tiled[1][column], other.expand(total))
 
 
-@pytest.mark.parametrize("period", [1, 1999, BLOCK, BLOCK + 1, 2 * BLOCK, 5000])
+@pytest.mark.parametrize("width", [1, 1999, BLOCK, BLOCK + 1, 2 * BLOCK, 5000])
 @pytest.mark.parametrize("repeats", [1, 2, 3])
-def test_chunks_cover_every_neuron_once(period, repeats):
+def test_chunks_cover_every_neuron_once(width, repeats):
+    size = 4321 if width == 1 else width  # one value serves any number of neurons
+
     def locate(chunk):  # as in kernels/cpu/intrinsics.py
+        period = total if width == 1 else width
         row, piece = divmod(chunk, -(-period // BLOCK))
         begin = piece * BLOCK
         return row * period + begin, min(BLOCK, period - begin, total - (row * period + begin))
 
-    for total in (period * repeats, period * repeats - period // 2):
+    for total in (size * repeats, size * repeats - size // 2):
         seen = torch.zeros(total, dtype=torch.int64)
-        for chunk in range(chunks_of(period, total)):
+        for chunk in range(chunks_of(torch.empty(2, width), total)):
             start, length = locate(chunk)
             seen[start : start + max(length, 0)] += 1
         assert (seen == 1).all()

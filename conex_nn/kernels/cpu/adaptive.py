@@ -13,23 +13,24 @@ _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to den
 _CAP = 20.0  # conex_nn.functional.exponential_lif.EXPONENT_CAP
 
 
-def forward(real, currents, pauses):
+def forward(real, uniform, currents, pauses):
     """Make the forward kernel: currents in; spikes, and on demand what backward needs, out."""
     zero, one, half, tiny, cap = real(0), real(1), real(0.5), real(_TINY), real(_CAP)
     exp = make_exp(real)
 
     @sweep
-    def step(current, rows, period, total, span, v, w, left, spikes, charged, held, history, dt, soft, save, trace, n):
+    def step(current, rows, width, total, span, v, w, left, spikes, charged, held, history, dt, soft, save, trace, n):
         for i in range(n):
-            before, threshold, reset = v[i], rows[3 * period + i], rows[4 * period + i]
+            p = 0 if uniform else i
+            before, threshold, reset = v[i], rows[3 * width + p], rows[4 * width + p]
             adaptation = zero
             for k in range(currents):
                 adaptation += w[k * total + i]
-            upstroke = exp(min((before - rows[8 * period + i]) * rows[7 * period + i], cap))
+            upstroke = exp(min((before - rows[8 * width + p]) * rows[7 * width + p], cap))
             x = (
-                rows[i] * before
-                + (rows[period + i] * (current[i] - adaptation) + rows[2 * period + i])
-                + rows[6 * period + i] * upstroke
+                rows[p] * before
+                + (rows[width + p] * (current[i] - adaptation) + rows[2 * width + p])
+                + rows[6 * width + p] * upstroke
             )
             x = zero if abs(x) < tiny else x
             fires = x >= threshold
@@ -38,7 +39,7 @@ def forward(real, currents, pauses):
                 x = before if holds else x
                 fires = x >= threshold and not holds
                 rest = left[i] - dt
-                left[i] = rows[5 * period + i] if fires else (rest if rest > zero else zero)
+                left[i] = rows[5 * width + p] if fires else (rest if rest > zero else zero)
                 if save:
                     held[i] = one if holds else zero
             if save:
@@ -51,14 +52,13 @@ def forward(real, currents, pauses):
             for k in range(currents):
                 if trace:
                     history[k * span + i] = w[k * total + i]
-                y = rows[(10 + 3 * k) * period + i] * w[k * total + i] + (
-                    rows[(11 + 3 * k) * period + i] * (after - rows[9 * period + i])
-                    + rows[(12 + 3 * k) * period + i] * s
+                y = rows[(10 + 3 * k) * width + p] * w[k * total + i] + (
+                    rows[(11 + 3 * k) * width + p] * (after - rows[9 * width + p]) + rows[(12 + 3 * k) * width + p] * s
                 )
                 w[k * total + i] = zero if abs(y) < tiny else y
 
     def kernel(args):
-        steps, total, stride, period, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
+        steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
         soft, save, trace = args[7] != 0, args[8] != 0, args[9] != 0
         current, rows, scalars = as_pointer(args[10], real), as_pointer(args[11], real), as_pointer(args[12], real)
         v, w, left = as_pointer(args[13], real), as_pointer(args[14], real), as_pointer(args[15], real)
@@ -68,11 +68,12 @@ def forward(real, currents, pauses):
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, period, block, total)
+            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p = 0 if uniform else p
             for t in range(steps):
                 o = t * total + j
                 step(
-                    offset(current, t * stride + j), offset(rows, p), period, total, steps * total, offset(v, j),
+                    offset(current, t * stride + j), offset(rows, p), width, total, steps * total, offset(v, j),
                     offset(w, j), offset(left, j), offset(spikes, o), offset(charged, o), offset(held, o),
                     offset(history, o), scalars[0], soft, save, trace, n,
                 )  # fmt: skip
@@ -80,18 +81,19 @@ def forward(real, currents, pauses):
     return kernel
 
 
-def backward(real, code, currents, pauses, learn):
+def backward(real, uniform, code, currents, pauses, learn):
     """Make the backward kernel: gradients of the spikes in, of the currents and parameters out."""
     zero, one, tiny, cap = real(0), real(1), real(_TINY), real(_CAP)
-    derivative, exp = make_derivative(real, code), make_exp(real)
+    derivative, exp = make_derivative(real, uniform, code), make_exp(real)
 
     @sweep
     def step(
-        grad, charged, held, start, earlier, earlier_held, history, rows, period, total, span,
+        grad, charged, held, start, earlier, earlier_held, history, rows, width, total, span,
         carry, carry_w, out, sums, first, soft, detach, n,
     ):  # fmt: skip
         for i in range(n):  # `out` holds the surrogate derivative on entry
-            x, threshold, reset = charged[i], rows[3 * period + i], rows[4 * period + i]
+            p = 0 if uniform else i
+            x, threshold, reset = charged[i], rows[3 * width + p], rows[4 * width + p]
             holds = pauses and held[i] > zero
             fires = x >= threshold and not holds
             spike = one if fires else zero
@@ -103,23 +105,23 @@ def backward(real, code, currents, pauses, learn):
             after = (x - (threshold - reset) if soft else reset) if fires else x
             g_v, g_s, to_rest = carry[i], grad[i], zero
             for k in range(currents):
-                pull = carry_w[k * total + i] * rows[(11 + 3 * k) * period + i]
+                pull = carry_w[k * total + i] * rows[(11 + 3 * k) * width + p]
                 g_v += pull
                 to_rest += pull
-                g_s += carry_w[k * total + i] * rows[(12 + 3 * k) * period + i]
+                g_s += carry_w[k * total + i] * rows[(12 + 3 * k) * width + p]
             jump = reset - threshold if soft else reset - x
             through = out[i] * (g_s + (zero if detach else g_v * jump))
             through = zero if holds else through
             g = zero if holds else through + (zero if fires and not soft else g_v)
-            decay, gain, sharp = rows[i], rows[period + i], rows[6 * period + i]
-            inverse, v_rh = rows[7 * period + i], rows[8 * period + i]
+            decay, gain, sharp = rows[p], rows[width + p], rows[6 * width + p]
+            inverse, v_rh = rows[7 * width + p], rows[8 * width + p]
             exponent = (v - v_rh) * inverse
             upstroke = exp(min(exponent, cap))
             bend = zero if exponent > cap else sharp * upstroke
             back = g * (decay + bend * inverse)
             if learn:
                 sums[i] += g * v
-                sums[total + i] += g * ((x - decay * v - rows[2 * period + i] - sharp * upstroke) / gain)
+                sums[total + i] += g * ((x - decay * v - rows[2 * width + p] - sharp * upstroke) / gain)
                 sums[2 * total + i] += g
                 sums[3 * total + i] -= through + (g_v if fires and soft else zero)
                 sums[4 * total + i] += g_v if fires else zero
@@ -130,18 +132,18 @@ def backward(real, code, currents, pauses, learn):
                 for k in range(currents):
                     c = carry_w[k * total + i]
                     sums[(10 + 3 * k) * total + i] += c * history[k * span + i]
-                    sums[(11 + 3 * k) * total + i] += c * (after - rows[9 * period + i])
+                    sums[(11 + 3 * k) * total + i] += c * (after - rows[9 * width + p])
                     sums[(12 + 3 * k) * total + i] += c * spike
             g *= gain
             for k in range(currents):
-                c = carry_w[k * total + i] * rows[(10 + 3 * k) * period + i] - g
+                c = carry_w[k * total + i] * rows[(10 + 3 * k) * width + p] - g
                 carry_w[k * total + i] = zero if abs(c) < tiny else c
             out[i] = g
             back = zero if abs(back) < tiny else back
             carry[i] = g_v if holds else back
 
     def kernel(args):
-        steps, total, period, block, chunks = args[1], args[2], args[3], args[4], args[5]
+        steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
         soft, detach = args[6] != 0, args[7] != 0
         grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
         charges, helds, histories = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
@@ -151,16 +153,17 @@ def backward(real, code, currents, pauses, learn):
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, period, block, total)
+            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p = 0 if uniform else p
             for back in range(steps):
                 o = (steps - 1 - back) * total + j
                 first = back == steps - 1
                 e = o if first else o - total
                 charged, out = offset(charges, o), offset(outs, o)
-                derivative(scalars[0], scalars[1], charged, offset(rows, 3 * period + p), out, n)
+                derivative(scalars[0], scalars[1], charged, offset(rows, 3 * width + p), out, n)
                 step(
                     offset(grads, o), charged, offset(helds, o), offset(start, j), offset(charges, e),
-                    offset(helds, e), offset(histories, o), offset(rows, p), period, total, steps * total,
+                    offset(helds, e), offset(histories, o), offset(rows, p), width, total, steps * total,
                     offset(carry, j), offset(carry_w, j), out, offset(sums, j), first, soft, detach, n,
                 )  # fmt: skip
 

@@ -7,26 +7,28 @@ __all__ = ["backward", "forward"]
 _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
 
 
-def forward(real):
+def forward(real, uniform):
     """Make the forward kernel: currents in, potentials out."""
     zero, tiny = real(0), real(_TINY)
 
     @sweep
     def step(current, decay, gain, drive, before, v, n):
         for i in range(n):
-            x = decay[i] * before[i] + (gain[i] * current[i] + drive[i])
+            p = 0 if uniform else i
+            x = decay[p] * before[i] + (gain[p] * current[i] + drive[p])
             v[i] = zero if abs(x) < tiny else x
 
     def kernel(args):
-        steps, total, stride, period, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
+        steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
         current, rows = as_pointer(args[7], real), as_pointer(args[8], real)
         start, out = as_pointer(args[9], real), as_pointer(args[10], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, period, block, total)
-            decay, gain, drive = offset(rows, p), offset(rows, period + p), offset(rows, 2 * period + p)
+            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p = 0 if uniform else p
+            decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             before = offset(start, j)
             for t in range(steps):
                 v = offset(out, t * total + j)
@@ -36,28 +38,30 @@ def forward(real):
     return kernel
 
 
-def backward(real, learn):
+def backward(real, uniform, learn):
     """Make the backward kernel: gradients of the potentials in, of the currents and parameters out."""
     zero, tiny = real(0), real(_TINY)
 
     @sweep
     def step(grad, decay, gain, carry, out, n):
         for i in range(n):
+            p = 0 if uniform else i
             g = grad[i] + carry[i]
-            out[i] = g * gain[i]
-            back = g * decay[i]
+            out[i] = g * gain[p]
+            back = g * decay[p]
             carry[i] = zero if abs(back) < tiny else back
 
     @sweep
     def parameters_step(grad, decay, gain, drive, v, before, carry, d_decay, d_gain, d_drive, n):
         for i in range(n):
+            p = 0 if uniform else i
             g = grad[i] + carry[i]
             d_decay[i] += g * before[i]
-            d_gain[i] += g * ((v[i] - decay[i] * before[i] - drive[i]) / gain[i])
+            d_gain[i] += g * ((v[i] - decay[p] * before[i] - drive[p]) / gain[p])
             d_drive[i] += g
 
     def kernel(args):
-        steps, total, period, block, chunks = args[1], args[2], args[3], args[4], args[5]
+        steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
         grad, rows = as_pointer(args[6], real), as_pointer(args[7], real)
         potentials, start = as_pointer(args[8], real), as_pointer(args[9], real)
         carries, out, sums = as_pointer(args[10], real), as_pointer(args[11], real), as_pointer(args[12], real)
@@ -65,8 +69,9 @@ def backward(real, learn):
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, period, block, total)
-            decay, gain, drive = offset(rows, p), offset(rows, period + p), offset(rows, 2 * period + p)
+            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p = 0 if uniform else p
+            decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             carry = offset(carries, j)
             for back in range(steps):
                 t = steps - 1 - back

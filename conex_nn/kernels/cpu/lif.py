@@ -11,7 +11,7 @@ __all__ = ["backward", "forward"]
 _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
 
 
-def forward(real, pauses):
+def forward(real, uniform, pauses):
     """Make the forward kernel: currents in; spikes, and on demand the potentials before the reset, out."""
     zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
 
@@ -20,13 +20,14 @@ def forward(real, pauses):
         current, decay, gain, drive, threshold, reset, pause, v, left, spikes, charged, held, dt, soft, save, n
     ):
         for i in range(n):
-            x = decay[i] * v[i] + (gain[i] * current[i] + drive[i])
+            p = 0 if uniform else i
+            x = decay[p] * v[i] + (gain[p] * current[i] + drive[p])
             x = zero if abs(x) < tiny else x
-            fires = x >= threshold[i]
+            fires = x >= threshold[p]
             if save:
                 charged[i] = x
             spikes[i] = one if fires else zero
-            after = x - (threshold[i] - reset[i]) if soft else reset[i]
+            after = x - (threshold[p] - reset[p]) if soft else reset[p]
             v[i] = after if fires else x
 
     @sweep
@@ -34,25 +35,26 @@ def forward(real, pauses):
         current, decay, gain, drive, threshold, reset, pause, v, left, spikes, charged, held, dt, soft, save, n
     ):
         for i in range(n):
+            p = 0 if uniform else i
             holds = left[i] > half * dt
-            x = decay[i] * v[i] + (gain[i] * current[i] + drive[i])
+            x = decay[p] * v[i] + (gain[p] * current[i] + drive[p])
             x = zero if abs(x) < tiny else x
             x = v[i] if holds else x
-            fires = x >= threshold[i] and not holds
+            fires = x >= threshold[p] and not holds
             if save:
                 charged[i] = x
                 held[i] = one if holds else zero
             spikes[i] = one if fires else zero
-            after = x - (threshold[i] - reset[i]) if soft else reset[i]
+            after = x - (threshold[p] - reset[p]) if soft else reset[p]
             v[i] = after if fires else x
             rest = left[i] - dt
             rest = rest if rest > zero else zero
-            left[i] = pause[i] if fires else rest
+            left[i] = pause[p] if fires else rest
 
     step = refractory_step if pauses else plain_step
 
     def kernel(args):
-        steps, total, stride, period, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
+        steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
         soft, save = args[7] != 0, args[8] != 0
         current, rows, scalars = as_pointer(args[9], real), as_pointer(args[10], real), as_pointer(args[11], real)
         v, left = as_pointer(args[12], real), as_pointer(args[13], real)
@@ -61,10 +63,11 @@ def forward(real, pauses):
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, period, block, total)
-            decay, gain, drive = offset(rows, p), offset(rows, period + p), offset(rows, 2 * period + p)
-            threshold, reset = offset(rows, 3 * period + p), offset(rows, 4 * period + p)
-            pause = offset(rows, 5 * period + p)
+            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p = 0 if uniform else p
+            decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
+            threshold, reset = offset(rows, 3 * width + p), offset(rows, 4 * width + p)
+            pause = offset(rows, 5 * width + p)
             for t in range(steps):
                 o = t * total + j
                 step(
@@ -75,35 +78,37 @@ def forward(real, pauses):
     return kernel
 
 
-def backward(real, code, pauses, learn):
+def backward(real, uniform, code, pauses, learn):
     """Make the backward kernel: gradients of the spikes in, of the currents and parameters out."""
     zero, tiny = real(0), real(_TINY)
-    derivative = make_derivative(real, code)
+    derivative = make_derivative(real, uniform, code)
 
     @sweep
     def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n):
         for i in range(n):  # `out` holds the surrogate derivative on entry
+            p = 0 if uniform else i
             x = charged[i]
-            fires = x >= threshold[i]
-            jump = reset[i] - threshold[i] if soft else reset[i] - x
+            fires = x >= threshold[p]
+            jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
             g = out[i] * g + (zero if fires and not soft else carry[i])
-            back = g * decay[i]
-            out[i] = g * gain[i]
+            back = g * decay[p]
+            out[i] = g * gain[p]
             carry[i] = zero if abs(back) < tiny else back
 
     @sweep
     def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n):
         for i in range(n):
+            p = 0 if uniform else i
             x = charged[i]
             holds = held[i] > zero
-            fires = x >= threshold[i]
-            jump = reset[i] - threshold[i] if soft else reset[i] - x
+            fires = x >= threshold[p]
+            jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
             g = out[i] * g + (zero if fires and not soft else carry[i])
-            back = g * decay[i]
+            back = g * decay[p]
             back = zero if abs(back) < tiny else back
-            out[i] = zero if holds else g * gain[i]
+            out[i] = zero if holds else g * gain[p]
             carry[i] = carry[i] if holds else back
 
     step = refractory_step if pauses else plain_step
@@ -114,27 +119,28 @@ def backward(real, code, pauses, learn):
         d_decay, d_gain, d_drive, d_threshold, d_reset, first, soft, detach, n,
     ):  # fmt: skip
         for i in range(n):
+            p = 0 if uniform else i
             x = charged[i]
             holds = pauses and held[i] > zero
-            fires = x >= threshold[i]
-            jump = reset[i] - threshold[i] if soft else reset[i] - x
+            fires = x >= threshold[p]
+            jump = reset[p] - threshold[p] if soft else reset[p] - x
             through = surrogate[i] * (grad[i] + (zero if detach else carry[i] * jump))
             g = through + (zero if fires and not soft else carry[i])
             v = before[i]
             if not first:
-                fired = v >= threshold[i] and not (pauses and before_held[i] > zero)
-                after = v - (threshold[i] - reset[i]) if soft else reset[i]
+                fired = v >= threshold[p] and not (pauses and before_held[i] > zero)
+                after = v - (threshold[p] - reset[p]) if soft else reset[p]
                 v = after if fired else v
             at_spike = carry[i] if fires else zero
             if not holds:
                 d_decay[i] += g * v
-                d_gain[i] += g * ((x - decay[i] * v - drive[i]) / gain[i])
+                d_gain[i] += g * ((x - decay[p] * v - drive[p]) / gain[p])
                 d_drive[i] += g
                 d_threshold[i] -= through + (at_spike if soft else zero)
                 d_reset[i] += at_spike
 
     def kernel(args):
-        steps, total, period, block, chunks = args[1], args[2], args[3], args[4], args[5]
+        steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
         soft, detach = args[6] != 0, args[7] != 0
         grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
         charges, helds, start = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
@@ -143,9 +149,10 @@ def backward(real, code, pauses, learn):
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, period, block, total)
-            decay, gain, drive = offset(rows, p), offset(rows, period + p), offset(rows, 2 * period + p)
-            threshold, reset = offset(rows, 3 * period + p), offset(rows, 4 * period + p)
+            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p = 0 if uniform else p
+            decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
+            threshold, reset = offset(rows, 3 * width + p), offset(rows, 4 * width + p)
             carry = offset(carries, j)
             for back in range(steps):
                 o = (steps - 1 - back) * total + j

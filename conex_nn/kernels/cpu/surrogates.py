@@ -7,7 +7,7 @@ from conex_nn.kernels.cpu.intrinsics import inline, make_exp, sweep
 __all__ = ["make_derivative"]
 
 
-def make_derivative(real, code):
+def make_derivative(real, uniform, code):
     """Make ``derivative(first, second, v, threshold, out, n)`` of one surrogate with its one or two parameters."""
     zero, one, two, half_pi = real(0), real(1), real(2), real(math.pi / 2)
 
@@ -71,6 +71,6 @@ def make_derivative(real, code):
     @sweep
     def derivative(first, second, v, threshold, out, n):
         for i in range(n):
-            out[i] = kind(v[i] - threshold[i], first, second)
+            out[i] = kind(v[i] - threshold[0 if uniform else i], first, second)
 
     return derivative
