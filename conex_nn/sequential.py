@@ -1,6 +1,6 @@
 """A chain of modules over whole sequences: state is threaded through, stateless modules see all steps at once."""
 
-from typing import Any, Protocol, TypeGuard
+from typing import Any, Protocol, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
@@ -142,14 +142,21 @@ class Sequential(nn.Sequential):
             x: Input of one step, ``(batch, *features)``.
         """
         states = []
-        with torch.no_grad():
-            for name, module in self._modules.items():
-                if not is_stateful(module):
-                    states.append(None)
-                    x = _over_time(name, module, x[None])[0]
-                else:
-                    states.append(module.initial_state(x))
-                    x, _ = module.step(x, states[-1])
+        training = [module for module in self.modules() if module.training]
+        self.eval()  # what only looks ahead moves no running statistics
+        try:
+            with torch.no_grad():
+                for name, module in self._modules.items():
+                    if not is_stateful(module):
+                        states.append(None)
+                        x = _over_time(name, module, x[None])[0]
+                    else:
+                        cast("nn.Module", module).training = module in training
+                        states.append(module.initial_state(x))
+                        x, _ = module.step(x, states[-1])
+        finally:
+            for module in training:
+                module.training = True
         return tuple(states)
 
     def step(self, x: Tensor, state: tuple[Any, ...], *, dt: float = 1.0) -> tuple[Tensor, tuple[Any, ...]]:
@@ -191,7 +198,8 @@ class Sequential(nn.Sequential):
             dt: Length of a step [ms].
             detach_every: Steps after which gradients stop (truncated back-propagation through time). Modules with
                 batch statistics see such a block at a time.
-            checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept.
+            checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept; running
+                statistics then move twice.
             observe: Called after each step with its output and state; the steps are then run one by one.
 
         Returns:
@@ -210,11 +218,14 @@ class Sequential(nn.Sequential):
         if state is not None and (not isinstance(state, tuple) or len(state) != len(self)):
             got = len(state) if isinstance(state, tuple) else type(state).__name__
             raise TypeError(f"Expected `state` to be a tuple of {len(self)}, one for each module, got {got}.")
-        if observe is not None:
-            state = self.initial_state(xs[0]) if state is None else state
-            return scan(lambda x, s: self.step(x, s, dt=dt), xs, state, observe=observe)
+        if observe is not None and state is None:
+            state = self.initial_state(xs[0])
+        returned = False  # what a backward pass computes again is not observed again
 
         def run(block: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+            if observe is not None:
+                watch = None if returned else observe
+                return scan(lambda x, s: self.step(x, s, dt=dt), block, state, observe=watch)
             states = []
             for (name, module), inner in zip(self._modules.items(), state, strict=True):
                 if is_stateful(module):
@@ -225,7 +236,9 @@ class Sequential(nn.Sequential):
             return block, tuple(states)
 
         start = (None,) * len(self) if state is None else state
-        return in_blocks(run, xs, start, detach_every=detach_every, checkpoint_every=checkpoint_every)
+        result = in_blocks(run, xs, start, detach_every=detach_every, checkpoint_every=checkpoint_every)
+        returned = True
+        return result
 
 
 def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:

@@ -120,6 +120,10 @@ class Surrogate:
     kind: str
     params: tuple = ()
 
+    def __post_init__(self) -> None:
+        if self.kind not in _KINDS:
+            raise ValueError(f"Expected `kind` to be one of {', '.join(sorted(_KINDS))}, got {self.kind!r}.")
+
     @property
     def code(self) -> int | None:
         """Number of this surrogate in the fused kernels, or None where they do not know it."""
@@ -373,6 +377,8 @@ def from_snntorch(spike_fn: SpikeFunction) -> SpikeFunction:
         >>> from_snntorch(snntorch.surrogate.fast_sigmoid(slope=10)) == fast_sigmoid(slope=10)
         True
     """
+    if not callable(spike_fn):
+        raise TypeError(f"Expected `spike_fn` to be a callable such as surrogate.atan(), got {spike_fn!r}.")
     maker = getattr(spike_fn, "__qualname__", "").partition(".")[0]
     if getattr(spike_fn, "__module__", None) != snn.__name__ or maker not in _FROM_SNNTORCH:
         return spike_fn

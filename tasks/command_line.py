@@ -3,7 +3,7 @@
 import dataclasses
 import sys
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from jsonargparse import auto_cli
 
@@ -29,4 +29,4 @@ def parse(config: type[Config], arguments: Sequence[str] | None = None) -> Confi
                 equals, value = "=", "true"
             name = f"--{name}"
         words.append(name + equals + value)
-    return auto_cli(config, args=words)
+    return cast("Config", auto_cli(config, args=words))

@@ -63,6 +63,21 @@ def test_steps_are_the_sequence(xs):
     assert len(observed) == T
 
 
+def test_observing_is_running_once_also_where_activations_are_computed_again(xs):
+    net, observed = mlp(), []
+    ys, _ = net(xs, observe=lambda y, s: observed.append(y), checkpoint_every=2)
+    ys.sum().backward()
+    assert_close(torch.stack(observed), ys)
+
+
+def test_looking_for_the_initial_state_moves_no_running_statistics():
+    net = cx.Sequential(nn.Linear(4, 3), nn.BatchNorm1d(3), cx.SequenceDropout(0.5), cx.LIF())
+    state = net.initial_state(torch.rand(2, 4))
+    assert net[1].num_batches_tracked == 0
+    assert all(module.training for module in net.modules())
+    assert set(state[2].unique().tolist()) <= {0.0, 2.0}
+
+
 def test_a_nested_chain_is_a_flat_one(xs):
     net = mlp()
     nested = cx.Sequential(net[0], cx.Sequential(net[1], net[2]), net[3], net[4])

@@ -144,3 +144,8 @@ def test_codes_are_distinct_and_missing_only_where_no_kernel_can_know():
 def test_a_parameter_that_is_not_positive(make, name, value):
     with pytest.raises(ValueError, match=rf"Expected `{name}` to be positive \[1\], got"):
         make(value)
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(ValueError, match=r"`kind` to be one of .*atan.*, got 'nope'"):
+        surrogate.Surrogate("nope")

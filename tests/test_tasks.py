@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 import tasks.classify
 from tasks.bench.contestants import CONTESTANTS, Case
@@ -24,13 +25,27 @@ def test_classify_leaves_a_report(tmp_path):
     assert {"confusion.png", "raster.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
-def test_classify_resumes(tmp_path):
-    config = {"hidden": 16, "time": 2, "batch_size": 256}
-    tasks.classify.main(tasks.classify.Config(epochs=1, out=tmp_path / "first", **config))
-    tasks.classify.main(
-        tasks.classify.Config(epochs=2, out=tmp_path / "second", resume=tmp_path / "first" / "last.ckpt", **config)
-    )
-    assert torch.load(tmp_path / "second" / "last.ckpt", weights_only=True)["epoch"] == 1
+class _StopsAfterOneEpoch(ModelCheckpoint):
+    __qualname__ = "ModelCheckpoint"  # by which a checkpoint knows its callbacks
+
+    def on_train_epoch_end(self, trainer, pl_module):
+        super().on_train_epoch_end(trainer, pl_module)
+        trainer.should_stop = True
+
+
+def test_classify_interrupted_and_resumed_is_classify_uninterrupted(tmp_path, monkeypatch):
+    config = {"epochs": 2, "hidden": 16, "time": 3, "batch_size": 128, "encoder": "poisson"}
+    tasks.classify.main(tasks.classify.Config(out=tmp_path / "whole", **config))
+    with monkeypatch.context() as patch:
+        patch.setattr(tasks.classify, "ModelCheckpoint", _StopsAfterOneEpoch)
+        tasks.classify.main(tasks.classify.Config(out=tmp_path / "half", **config))
+    half = tmp_path / "half" / "last.ckpt"
+    assert torch.load(half, weights_only=True)["epoch"] == 0
+    tasks.classify.main(tasks.classify.Config(out=tmp_path / "resumed", resume=half, **config))
+    whole, resumed = (torch.load(tmp_path / run / "last.ckpt", weights_only=True) for run in ("whole", "resumed"))
+    assert whole["epoch"] == resumed["epoch"] == 1
+    for name, weight in whole["state_dict"].items():
+        assert torch.equal(weight, resumed["state_dict"][name]), name
 
 
 @pytest.mark.parametrize("model", ["mlp", "conv"])

@@ -5,7 +5,7 @@ from conex_nn.functional.exponential_lif import elif_step, upstroke
 from conex_nn.functional.fire import fire
 from conex_nn.functional.integrate_and_fire import if_step
 from conex_nn.functional.izhikevich import izhikevich_step
-from conex_nn.functional.leak import decay_factor, membrane_coefficients
+from conex_nn.functional.leak import decay_factor, membrane_coefficients, noise_factor, rise_factor
 from conex_nn.functional.li import li_step
 from conex_nn.functional.lif import lif_step
 
@@ -19,5 +19,7 @@ __all__ = [
     "li_step",
     "lif_step",
     "membrane_coefficients",
+    "noise_factor",
+    "rise_factor",
     "upstroke",
 ]

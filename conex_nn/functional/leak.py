@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Method", "decay_factor", "membrane_coefficients", "rise_factor"]
+__all__ = ["Method", "decay_factor", "membrane_coefficients", "noise_factor", "rise_factor"]
 
 Method = Literal["exact", "euler"]
 
@@ -45,6 +45,30 @@ def rise_factor(tau: Float[Tensor, "..."], *, dt: float, method: Method = "exact
         tensor([9.5163e-02, 1.0000e-09])
     """
     return -torch.expm1(-dt / tau) if method == "exact" else dt / tau
+
+
+def noise_factor(tau: Float[Tensor, "..."], *, dt: float, method: Method = "exact") -> Float[Tensor, "..."]:
+    r"""Return the spread that white noise of unit strength gives a leaky membrane in one step.
+
+    The exact step of :math:`\tau \mathrm{d}v = -v\,\mathrm{d}t + \tau\,\mathrm{d}W` has the variance
+    :math:`\tau (1 - e^{-2 dt/\tau}) / 2`, so that what it adds up to does not depend on ``dt``.
+
+    Args:
+        tau: Membrane time constant [ms].
+        dt: Length of the step [ms].
+        method: ``"exact"``, or ``"euler"`` for sqrt(dt).
+
+    Returns:
+        Standard deviation for a noise of 1 mV/sqrt(ms) [mV].
+
+    Example:
+        >>> noise_factor(torch.tensor([1.0, 1e9]), dt=1.0)
+        tensor([0.6575, 1.0000])
+
+    References:
+        Gillespie, Physical Review E 54 (1996): exact update of the Ornstein-Uhlenbeck process.
+    """
+    return (tau * rise_factor(tau, dt=2 * dt) / 2).sqrt() if method == "exact" else torch.full_like(tau, dt**0.5)
 
 
 def membrane_coefficients(

@@ -85,4 +85,4 @@ class LI(MembraneNeuron):
             return None
         decay, gain, drive = self._coefficients(dt)
         v = li_sequence(self._shake(current, self._coefficients, dt), state.v, decay=decay, gain=gain, drive=drive)
-        return v, LIState(v[-1])
+        return v, LIState(v[-1].clone())  # a view would keep the whole sequence in memory

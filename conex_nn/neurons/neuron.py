@@ -11,6 +11,8 @@ from conex_nn.scan import Observer, check_sequence, in_blocks, scan
 
 __all__ = ["Neuron"]
 
+_WIDEST = 30.0  # trainable positive constants stay within e^-30 and e^30 and so finite, whatever the optimizer does
+
 
 class Neuron(nn.Module):
     """Base of all neuron models.
@@ -116,7 +118,16 @@ class Neuron(nn.Module):
         if buffers is not None and name in buffers:
             return buffers[name]
         logarithm = self.__dict__.get("_parameters", {}).get(f"log_{name}")
-        return super().__getattr__(name) if logarithm is None else logarithm.exp()
+        return super().__getattr__(name) if logarithm is None else logarithm.clamp(-_WIDEST, _WIDEST).exp()
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to hide a trainable constant behind a plain number."""
+        if f"log_{name}" in self.__dict__.get("_parameters", {}):
+            raise AttributeError(
+                f"Expected `{name}` to be changed through its parameter, `log_{name}`: it is trainable and kept as its "
+                f"logarithm. Use `neuron.log_{name}.data.copy_(...)`."
+            )
+        super().__setattr__(name, value)
 
 
 def check_state(state: Any, expected: Any, current: Tensor) -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from conex_nn.functional.leak import Method
+from conex_nn.functional.leak import Method, noise_factor
 from conex_nn.neurons.neuron import Neuron
 from conex_nn.neurons.parameters import register, require_above
 from conex_nn.surrogate import SpikeFunction, Surrogate, atan, from_snntorch
@@ -79,7 +79,9 @@ class MembraneNeuron(Neuron):
         if not self._noisy:
             return current
         _, gain, _ = coefficients(dt)
-        return current + self.noise * dt**0.5 / gain * torch.randn_like(current)
+        tau = getattr(self, "tau_mem", None)  # none without a leak
+        spread = self.noise * (dt**0.5 if tau is None else noise_factor(tau, dt=dt, method=self.method))
+        return current + (spread / gain * torch.randn_like(current)).to(current.dtype)
 
     @override
     def extra_repr(self) -> str:
@@ -129,8 +131,6 @@ class ThresholdNeuron(MembraneNeuron):
     ) -> None:
         if isinstance(refractory_time, nn.Parameter):
             raise TypeError("Expected `refractory_time` to be fixed [ms]: the number of steps has no gradient.")
-        if spike_fn is not None and not callable(spike_fn):
-            raise TypeError(f"Expected `spike_fn` to be a callable such as surrogate.atan(), got {spike_fn!r}.")
         super().__init__(noise=noise, method=method)
         register(self, "refractory_time", refractory_time, unit="ms", not_negative=True)
         register(self, "v_threshold", v_threshold, unit="mV")

@@ -49,8 +49,7 @@ class _Process:
         return self.read()
 
     def close(self) -> None:
-        self.process.stdin.close()  # pyright: ignore[reportOptionalMemberAccess]
-        self.process.wait()
+        self.process.communicate()  # closes its input, on which it ends
 
 
 @dataclass

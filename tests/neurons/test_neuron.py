@@ -98,3 +98,19 @@ def test_checkpointing_computes_noise_again_as_it_was():
         ys.sum().backward()
         found.append((ys, neuron.log_tau_mem.grad))
     assert_close(found[0], found[1])
+
+
+def test_a_trainable_constant_is_not_hidden_by_a_number():
+    neuron = LIF(tau_mem=torch.nn.Parameter(torch.tensor(5.0)))
+    with pytest.raises(AttributeError, match="`tau_mem` to be changed through its parameter, `log_tau_mem`"):
+        neuron.tau_mem = 3.0
+
+
+@pytest.mark.parametrize("logarithm", [-1000.0, 1000.0])
+def test_a_trainable_time_constant_stays_positive_and_finite(logarithm):
+    neuron = LIF(tau_mem=torch.nn.Parameter(torch.tensor(5.0)))
+    neuron.log_tau_mem.data.fill_(logarithm)
+    spikes, state = neuron(torch.rand(3, 2))
+    (spikes.sum() + state.v.sum()).backward()
+    assert 0 < neuron.tau_mem.item() < float("inf")
+    assert neuron.log_tau_mem.grad.isfinite()
