@@ -176,20 +176,15 @@ def main(config: Config) -> dict[str, float]:
         optimizer=partial(torch.optim.AdamW, lr=recipe.lr, weight_decay=1e-2),
         scheduler=one_cycle(recipe.lr),
     )
-    best = ModelCheckpoint(
-        dirpath=config.out,
-        filename="best",
-        monitor="val/accuracy",
-        mode="max",
-        save_last=True,
-        enable_version_counter=False,
-    )
+    kept = partial(ModelCheckpoint, dirpath=config.out, enable_version_counter=False)
+    best = kept(filename="best", monitor="val/accuracy", mode="max")
+    last = kept(filename="last")  # of every epoch, to go on from
     report = cx.training.Report(config.out, config={**asdict(config), **asdict(recipe)})
     trainer = L.Trainer(
         max_epochs=recipe.epochs,
         precision=config.precision,
         logger=CSVLogger(config.out, name="", version=""),
-        callbacks=[best, report],
+        callbacks=[best, last, report],
         enable_model_summary=False,
         log_every_n_steps=10,
     )
