@@ -80,7 +80,7 @@ class Recipe:
 
 
 RECIPES = {
-    ("digits", "mlp"): Recipe(epochs=40, time=10, hidden=256, batch_size=32, lr=3e-3),
+    ("digits", "mlp"): Recipe(epochs=60, time=10, hidden=512, batch_size=32, lr=2e-3),
     ("digits", "conv"): Recipe(epochs=30, time=6, hidden=128, batch_size=32, lr=3e-3),
     ("mnist", "mlp"): Recipe(epochs=15, time=6, hidden=800, batch_size=128, lr=2e-3, dropout=0.1),
     ("mnist", "conv"): Recipe(epochs=9, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32),
