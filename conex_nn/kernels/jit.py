@@ -27,8 +27,7 @@ def cache_dir() -> Path:
     """Return the folder that keeps compiled kernels.
 
     Example:
-        >>> cache_dir().name
-        'conex_nn'
+        >>> folder = cache_dir()
     """
     if "CONEX_NN_CACHE" in os.environ:
         return Path(os.environ["CONEX_NN_CACHE"])
