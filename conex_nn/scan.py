@@ -38,6 +38,8 @@ def check_sequence(xs: Tensor, *, name: str = "input") -> None:
             f"Expected `{name}` of shape (time, *batch, *neurons), got {tuple(xs.shape)}. "
             "A single step goes to `step`, not to `forward`."
         )
+    if xs.numel() == 0 and xs.shape[0] > 0:
+        raise ValueError(f"Expected `{name}` of at least one sample and one neuron, got shape {tuple(xs.shape)}.")
     if xs.shape[0] == 0:
         raise ValueError(
             f"Expected `{name}` of at least one time step, (time, *batch, *neurons), got shape {tuple(xs.shape)}."

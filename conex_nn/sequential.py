@@ -76,12 +76,18 @@ class SequenceDropout(nn.Module):
 
     def step(self, x: Tensor, state: Tensor, *, dt: float = 1.0) -> tuple[Tensor, Tensor]:
         """Apply the mask to one step."""
-        return x * state, state
+        if state.shape != x.shape:
+            raise ValueError(
+                f"Expected the mask, `state`, of shape {tuple(x.shape)} for this input, got {tuple(state.shape)}: "
+                "a state belongs to one batch size."
+            )
+        return (x * state if self.training and self.p else x), state
 
     @override
     def forward(self, xs: Tensor, state: Tensor | None = None, *, dt: float = 1.0) -> tuple[Tensor, Tensor]:
         """Apply one mask to a sequence ``(time, *batch, *neurons)``; return it as the state."""
         state = self.initial_state(xs[0]) if state is None else state
+        self.step(xs[0], state)  # for its check
         return (xs * state if self.training and self.p else xs), state
 
     @override
@@ -116,24 +122,18 @@ class Sequential(nn.Sequential):
         >>> v, state = net(torch.rand(5, 3, 4), state)  # goes on where it stopped
     """
 
-    def __init__(self, *modules: Any) -> None:
-        super().__init__(*modules)
-        for name, module in list(self._modules.items()):
-            if module is None or is_stateful(module):
-                continue
-            if hasattr(module, "reset_mem") and hasattr(module, "init_hidden"):
-                self._modules[name] = FromSnnTorch(module)
-            elif isinstance(module, _RECURRENT):
-                raise TypeError(
-                    f"Expected module {name!r} to be stateless or to have `initial_state` and `step`, "
-                    f"got {type(module).__name__}, which has a state of its own. Use cx.Sequential's neurons instead."
-                )
-            elif any(is_stateful(inner) for inner in module.modules()):
-                raise TypeError(
-                    f"Expected module {name!r} ({type(module).__name__}) to be stateless or to have `initial_state` "
-                    "and `step`, got one with neurons inside, whose state would be lost. Nest a cx.Sequential, or "
-                    "define both methods on it."
-                )
+    @override
+    def add_module(self, name: str, module: nn.Module | None) -> None:
+        super().add_module(name, _admitted(name, module))
+
+    @override
+    def __setitem__(self, idx: int, module: nn.Module) -> None:
+        super().__setitem__(idx, cast("nn.Module", _admitted(str(idx), module)))
+
+    @override
+    def insert(self, index: int, module: nn.Module) -> "Sequential":
+        super().insert(index, cast("nn.Module", _admitted(str(index), module)))
+        return self
 
     def initial_state(self, x: Tensor) -> tuple[Any, ...]:
         """Return the state of every module before the first step (None for stateless ones).
@@ -239,6 +239,33 @@ class Sequential(nn.Sequential):
         result = in_blocks(run, xs, start, detach_every=detach_every, checkpoint_every=checkpoint_every)
         returned = True
         return result
+
+
+def _admitted(name: str, module: nn.Module | None) -> nn.Module | None:
+    """Return a module as it can stand in the chain; raise if it has a state that the chain would not see."""
+    if module is None or isinstance(module, Neuron):
+        return module
+    if is_stateful(module):
+        return cast("nn.Module", module)
+    if _of_snntorch(module):
+        return FromSnnTorch(module)
+    for inner in module.modules():
+        if isinstance(inner, _RECURRENT):
+            raise TypeError(
+                f"Expected module {name!r} to be stateless or to have `initial_state` and `step`, got a "
+                f"{type(inner).__name__}, which has a state of its own. Give it these two methods in a class of yours."
+            )
+        if is_stateful(inner) or _of_snntorch(inner):
+            raise TypeError(
+                f"Expected module {name!r} ({type(module).__name__}) to be stateless or to have `initial_state` "
+                "and `step`, got one with neurons inside, whose state would be lost. Nest a cx.Sequential, or "
+                "define both methods on it."
+            )
+    return module
+
+
+def _of_snntorch(module: nn.Module) -> bool:
+    return hasattr(module, "reset_mem") and hasattr(module, "init_hidden")
 
 
 def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:

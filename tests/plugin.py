@@ -1,8 +1,17 @@
 """What every test has, the doctests of `conex_nn/` and `README.md` included (loaded by `-p tests.plugin`)."""
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 import torch
 from _pytest.doctest import DoctestItem
+
+
+def pytest_ignore_collect(collection_path: Path) -> bool | None:
+    """Leave the Triton kernels alone where there is no Triton."""
+    triton = importlib.util.find_spec("triton") is not None
+    return True if collection_path.parts[-2:] == ("kernels", "gpu") and not triton else None
 
 
 @pytest.fixture(autouse=True)

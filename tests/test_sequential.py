@@ -251,3 +251,42 @@ class TestErrors:
     def test_block_sizes(self, xs, option):
         with pytest.raises(ValueError, match=f"`{option}` to be a whole number of steps"):
             mlp()(xs, **{option: 0})
+
+    @pytest.mark.parametrize("put", ["append", "insert", "setitem", "extend"])
+    def test_what_comes_later_is_looked_at_too(self, put):
+        net, hidden = cx.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2), cx.LIF())
+        calls = {
+            "append": lambda: net.append(hidden),
+            "insert": lambda: net.insert(0, hidden),
+            "setitem": lambda: net.__setitem__(0, hidden),
+            "extend": lambda: net.extend([hidden]),
+        }
+        with pytest.raises(TypeError, match="neurons inside"):
+            calls[put]()
+
+    def test_a_snntorch_neuron_hidden_in_a_stateless_module(self):
+        with pytest.raises(TypeError, match="neurons inside"):
+            cx.Sequential(nn.Sequential(nn.Linear(2, 2), snntorch.Leaky(beta=0.9, init_hidden=True)))
+
+    def test_a_recurrent_module_hidden_in_a_stateless_one(self):
+        with pytest.raises(TypeError, match="GRU, which has a state of its own"):
+            cx.Sequential(nn.Sequential(nn.GRU(2, 2)))
+
+    @pytest.mark.parametrize("observe", [None, lambda y, s: None])
+    def test_a_mask_of_another_batch(self, observe):
+        net = cx.Sequential(cx.SequenceDropout(0.5))
+        _, state = net(torch.ones(3, 4, 5))
+        with pytest.raises(ValueError, match=r"`state`, of shape \(1, 5\) for this input, got \(4, 5\)"):
+            net(torch.ones(3, 1, 5), state, observe=observe)
+
+    def test_no_sample(self):
+        with pytest.raises(ValueError, match="at least one sample and one neuron"):
+            mlp()(torch.rand(T, 0, 12))
+
+
+def test_a_mask_is_not_applied_in_eval_however_it_is_run():
+    net = cx.Sequential(cx.SequenceDropout(0.5))
+    _, state = net(torch.ones(3, 1, 50))
+    net.eval()
+    for observe in (None, lambda y, s: None):
+        assert_close(net(torch.ones(3, 1, 50), state, observe=observe)[0], torch.ones(3, 1, 50))

@@ -70,6 +70,16 @@ def test_jitter_moves_each_image_by_itself():
     torch.testing.assert_close(tasks.classify.jitter(images, degrees=0.0, shift=0.0, scale=0.0), images)
 
 
+def test_mirror_turns_some_images():
+    images = torch.rand(20, 1, 3, 4)
+    mirrored = tasks.classify.mirror(images)
+    turned = [torch.equal(a, b.flip(-1)) for a, b in zip(mirrored, images, strict=True)]
+    kept = [torch.equal(a, b) for a, b in zip(mirrored, images, strict=True)]
+    assert any(turned)
+    assert any(kept)
+    assert all(t != k for t, k in zip(turned, kept, strict=True))
+
+
 @pytest.mark.parametrize("name", ["products", "conex_nn", "snntorch"])
 def test_bench_contestants_do_a_step(name):
     CONTESTANTS[name](Case(name="tiny", time=3, batch=2, hidden=4))()
@@ -78,7 +88,7 @@ def test_bench_contestants_do_a_step(name):
 
 @pytest.mark.slow
 def test_bench_compares():
-    report = compare(cases=["small"], rounds=1, steps=1)
+    report = compare(cases=["small"], rounds=1, steps=1, seed=1)
     assert {"products", "conex_nn", "snntorch", "scan", "copies"} <= set(report["small"])
     assert report["small"]["conex_nn"]["milliseconds"] > 0
 

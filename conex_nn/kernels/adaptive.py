@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.kernels.direct import call, differentiable
-from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
+from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
@@ -85,7 +85,7 @@ def _(current, v, w, refractory, rows, dt, pauses, soft_reset, detach_reset, cod
     )
 
 
-def _backward_cpu(
+def _backward_in_place(
     grad_spikes: Tensor,
     grad_v: Tensor,
     grad_w: Tensor,
@@ -104,7 +104,6 @@ def _backward_cpu(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     steps, total = charged.shape[0], v.numel()
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    out = torch.empty_like(charged)
     carry = grad_v.clone(memory_format=torch.contiguous_format)
     carry_w = grad_w.clone(memory_format=torch.contiguous_format)
     sums = charged.new_zeros((len(rows), total) if learn else 0)
@@ -115,11 +114,47 @@ def _backward_cpu(
         (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
         (
             grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]), charged, held, history,
-            v.contiguous(), carry, carry_w, out, sums,
+            v.contiguous(), carry, carry_w, torch.empty_like(v), sums,
         ),
         charged.numel(),
     )  # fmt: skip
-    return out, carry, carry_w, reduce_rows(sums, rows) if learn else sums
+    return charged, carry, carry_w, reduce_rows(sums, rows) if learn else sums
+
+
+def _backward_cpu(
+    grad_spikes: Tensor,
+    grad_v: Tensor,
+    grad_w: Tensor,
+    charged: Tensor,
+    held: Tensor,
+    history: Tensor,
+    v: Tensor,
+    rows: Tensor,
+    pauses: bool,
+    soft_reset: bool,
+    detach_reset: bool,
+    code: int,
+    first: float,
+    second: float,
+    learn: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    return _backward_in_place(
+        grad_spikes,
+        grad_v,
+        grad_w,
+        charged.clone(),
+        held,
+        history,
+        v,
+        rows,
+        pauses,
+        soft_reset,
+        detach_reset,
+        code,
+        first,
+        second,
+        learn,
+    )
 
 
 def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -131,6 +166,7 @@ def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 _backward = torch.library.custom_op("conex_nn::adaptive_backward", _backward_cpu, mutates_args=(), device_types="cpu")
 _backward.register_kernel("cuda")(_backward_cuda)
 _BACKWARD_ON = {"cpu": _backward_cpu, "cuda": _backward_cuda}
+_BACKWARD_IN_PLACE = {"cpu": _backward_in_place, "cuda": _backward_cuda}
 
 
 @_backward.register_fake
@@ -155,12 +191,24 @@ def _setup_context(ctx, inputs, output):
 
 def _differentiate(ctx, grad_spikes, grad_v, grad_w, *_):
     charged, held, history, v, rows = ctx.saved_tensors
+    refuse_if_spent(ctx)
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
     grad_v = torch.zeros_like(v) if grad_v is None else grad_v
     grad_w = v.new_zeros(ctx.w_shape) if grad_w is None else grad_w
     learn = ctx.needs_input_grad[4]
     d_current, d_v, d_w, d_rows = call(
-        _backward, _BACKWARD_ON, grad_spikes, grad_v, grad_w, charged, held, history, v, rows, *ctx.options, learn
+        _backward,
+        _BACKWARD_IN_PLACE if ctx.spent else _BACKWARD_ON,
+        grad_spikes,
+        grad_v,
+        grad_w,
+        charged,
+        held,
+        history,
+        v,
+        rows,
+        *ctx.options,
+        learn,
     )
     return d_current.to(ctx.dtype), d_v, d_w, None, d_rows if learn else None, *[None] * 9
 
@@ -238,6 +286,7 @@ def adaptive_sequence(
     for triple in zip(decay_w.unbind(0), coupling.unbind(0), jump.unbind(0), strict=True):
         parameters += triple
     rows = stack_rows(parameters, v.shape)
+    check_dtype(rows, v)
     save = torch.is_grad_enabled() and any(t.requires_grad for t in (current, v, w, rows))
     first, second, *_ = (*surrogate.params, 0.0, 0.0)
     spikes, v, w, left, _, _, _ = _apply(

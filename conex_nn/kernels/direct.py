@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-__all__ = ["call", "differentiable"]
+__all__ = ["call", "differentiable", "may_overwrite", "refuse_if_spent"]
 
 Kernels = dict[str, Callable[..., Any]]
 """The functions behind an operator, by type of device."""
@@ -27,6 +27,37 @@ def _plain(tensor: Tensor) -> bool:
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack() > 0
     )
+
+
+def may_overwrite() -> bool:
+    """Whether a backward pass is running that will not be asked again for what was saved for it.
+
+    Example:
+        >>> may_overwrite()
+        False
+    """
+    if torch._C._current_graph_task_id() == -1:
+        return False
+    autograd = getattr(torch._C, "_autograd", None)
+    keeps_graph = getattr(autograd, "_get_current_graph_task_keep_graph", None)
+    return keeps_graph is not None and not keeps_graph()
+
+
+def refuse_if_spent(ctx: Any) -> None:
+    """Raise if a backward pass that was broken off has already overwritten what was saved; note that this one may.
+
+    Args:
+        ctx: The context of an autograd function.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> refuse_if_spent(SimpleNamespace())
+    """
+    if getattr(ctx, "spent", False):
+        raise RuntimeError(
+            "Expected to differentiate a graph once: an earlier backward pass through it was broken off."
+        )
+    ctx.spent = getattr(ctx, "private", False) and may_overwrite()
 
 
 def call(operator: Callable[..., Any], kernels: Kernels, *inputs: Any) -> Any:
@@ -73,6 +104,7 @@ def differentiable(
     class Direct(Function):
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Any:
+            ctx.private = True  # nobody else sees what is saved: the caller drops it
             output = kernels[inputs[0].device.type](*inputs)
             setup_context(ctx, inputs, output)
             return output

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.metadata
 import os
+import threading
 import warnings
 from pathlib import Path
 
@@ -21,6 +22,7 @@ __all__ = ["cache_dir", "kernel"]
 
 _DTYPES = {torch.float32: "float32", torch.float64: "float64"}
 _SOURCES = Path(__file__).parent / "cpu"
+_LOCK = threading.RLock()
 
 
 def cache_dir() -> Path:
@@ -31,7 +33,8 @@ def cache_dir() -> Path:
     """
     if "CONEX_NN_CACHE" in os.environ:
         return Path(os.environ["CONEX_NN_CACHE"])
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "conex_nn"
+    parent = os.environ.get("XDG_CACHE_HOME")
+    return Path(parent if parent else os.path.expanduser("~/.cache")) / "conex_nn"
 
 
 @functools.cache
@@ -53,7 +56,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256(_machine()[2].encode())
     for package in ("numba", "llvmlite"):
         digest.update(importlib.metadata.version(package).encode())
-    for source in sorted(_SOURCES.glob("*.py")):
+    for source in (Path(__file__), *sorted(_SOURCES.glob("*.py"))):
         digest.update(source.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -128,6 +131,12 @@ def kernel(name: str, variant: tuple[int, ...], dtype: torch.dtype) -> int:
         >>> kernel("li.forward", (True,), torch.float32) > 0
         True
     """
+    with _LOCK:  # a name can be linked once
+        return _linked_kernel(name, variant, dtype)
+
+
+@functools.cache
+def _linked_kernel(name: str, variant: tuple[int, ...], dtype: torch.dtype) -> int:
     real = _DTYPES[dtype]
     symbol = "_".join(["conex_nn", *name.split("."), *map(str, map(int, variant)), real])
     path = cache_dir() / f"{symbol}-{_fingerprint()}.o"

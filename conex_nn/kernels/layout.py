@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["BLOCK", "chunks_of", "reduce_rows", "stack_rows", "tile_rows"]
+__all__ = ["BLOCK", "check_dtype", "chunks_of", "reduce_rows", "stack_rows", "tile_rows"]
 
 BLOCK = 2048
 """Neurons advanced together: their potentials stay in the first cache while time runs."""
@@ -31,6 +31,26 @@ def stack_rows(parameters: Sequence[Tensor], neurons: torch.Size) -> Tensor:
         return torch.stack([p.reshape(1) for p in parameters])
     shape = neurons[len(neurons) - axes :]
     return torch.stack([(p.reshape(()) if p.numel() == 1 else p).expand(shape).reshape(-1) for p in parameters])
+
+
+def check_dtype(rows: Tensor, v: Tensor) -> None:
+    """Raise unless the constants have the dtype of the state: a kernel reads them as that.
+
+    Args:
+        rows: From :func:`stack_rows`.
+        v: The state.
+
+    Raises:
+        TypeError: They have not.
+
+    Example:
+        >>> check_dtype(torch.ones(2, 1), torch.zeros(3))
+    """
+    if rows.dtype != v.dtype:
+        raise TypeError(
+            f"Expected every constant of the neurons as {v.dtype}, like their state, got one of {rows.dtype}. "
+            f"Convert them all: `neuron.to({v.dtype})`."
+        )
 
 
 def tile_rows(rows: Tensor, total: int) -> Tensor:

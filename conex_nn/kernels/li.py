@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.direct import call, differentiable
-from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 
 __all__ = ["li_sequence"]
@@ -117,4 +117,6 @@ def li_sequence(current: Tensor, v: Tensor, *, decay: Tensor, gain: Tensor, driv
         tensor([[1.0000],
                 [1.5000]])
     """
-    return _apply(current, v, stack_rows([decay, gain, drive], v.shape))
+    rows = stack_rows([decay, gain, drive], v.shape)
+    check_dtype(rows, v)
+    return _apply(current, v, rows)

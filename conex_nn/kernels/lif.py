@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.kernels.direct import call, differentiable
-from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
+from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
@@ -74,7 +74,7 @@ def _(current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, code, 
     )
 
 
-def _backward_cpu(
+def _backward_in_place(
     grad_spikes: Tensor,
     grad_v: Tensor,
     charged: Tensor,
@@ -91,7 +91,6 @@ def _backward_cpu(
 ) -> tuple[Tensor, Tensor, Tensor]:
     steps, total = charged.shape[0], v.numel()
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    out = torch.empty_like(charged)
     carry = grad_v.clone(memory_format=torch.contiguous_format)
     sums = charged.new_zeros((len(rows), total) if learn else 0)
     launch(
@@ -101,11 +100,43 @@ def _backward_cpu(
         (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
         (
             grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]),
-            charged, held, v.contiguous(), carry, out, sums,
+            charged, held, v.contiguous(), carry, torch.empty_like(v), sums,
         ),
         charged.numel(),
     )  # fmt: skip
-    return out, carry, reduce_rows(sums, rows) if learn else sums
+    return charged, carry, reduce_rows(sums, rows) if learn else sums
+
+
+def _backward_cpu(
+    grad_spikes: Tensor,
+    grad_v: Tensor,
+    charged: Tensor,
+    held: Tensor,
+    v: Tensor,
+    rows: Tensor,
+    pauses: bool,
+    soft_reset: bool,
+    detach_reset: bool,
+    code: int,
+    first: float,
+    second: float,
+    learn: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    return _backward_in_place(
+        grad_spikes,
+        grad_v,
+        charged.clone(),
+        held,
+        v,
+        rows,
+        pauses,
+        soft_reset,
+        detach_reset,
+        code,
+        first,
+        second,
+        learn,
+    )
 
 
 def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -117,6 +148,7 @@ def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
 _backward = torch.library.custom_op("conex_nn::lif_backward", _backward_cpu, mutates_args=(), device_types="cpu")
 _backward.register_kernel("cuda")(_backward_cuda)
 _BACKWARD_ON = {"cpu": _backward_cpu, "cuda": _backward_cuda}
+_BACKWARD_IN_PLACE = {"cpu": _backward_in_place, "cuda": _backward_cuda}
 
 
 @_backward.register_fake
@@ -135,11 +167,21 @@ def _setup_context(ctx, inputs, output):
 
 def _differentiate(ctx, grad_spikes, grad_v, *_):
     charged, held, v, rows = ctx.saved_tensors
+    refuse_if_spent(ctx)
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
     grad_v = torch.zeros_like(v) if grad_v is None else grad_v
     learn = ctx.needs_input_grad[3]
     d_current, d_v, d_rows = call(
-        _backward, _BACKWARD_ON, grad_spikes, grad_v, charged, held, v, rows, *ctx.options, learn
+        _backward,
+        _BACKWARD_IN_PLACE if ctx.spent else _BACKWARD_ON,
+        grad_spikes,
+        grad_v,
+        charged,
+        held,
+        v,
+        rows,
+        *ctx.options,
+        learn,
     )
     return d_current.to(ctx.dtype), d_v, None, d_rows if learn else None, *[None] * 8
 
@@ -197,6 +239,7 @@ def lif_sequence(
     pauses = refractory_time is not None
     pause = refractory_time if pauses else torch.zeros_like(v_reset)
     rows = stack_rows([decay, gain, drive, v_threshold, v_reset, pause], v.shape)
+    check_dtype(rows, v)
     save = torch.is_grad_enabled() and (current.requires_grad or v.requires_grad or rows.requires_grad)
     first, second, *_ = (*surrogate.params, 0.0, 0.0)
     spikes, v, left, _, _ = _apply(

@@ -6,6 +6,7 @@ threads run it, and every number of threads gives the same result.
 
 import ctypes
 import functools
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,7 +36,8 @@ def _openmp():
 
 
 @functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Return the threads of one process; a forked one has none of its parent's."""
     return ThreadPoolExecutor(threads, thread_name_prefix="conex_nn")
 
 
@@ -83,7 +85,7 @@ def launch(
         parallel(address, arguments, threads, 0)
     else:
         function = _function(address)
-        jobs = [_pool(threads).submit(function, arguments) for _ in range(threads - 1)]
+        jobs = [_pool(threads, os.getpid()).submit(function, arguments) for _ in range(threads - 1)]
         function(arguments)
         for job in jobs:
             job.result()

@@ -7,7 +7,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.functional import izhikevich_step
-from conex_nn.neurons.parameters import register
+from conex_nn.neurons.parameters import register, require_above
 from conex_nn.neurons.threshold import Coefficients, MembraneNeuron
 from conex_nn.surrogate import SpikeFunction, fast_sigmoid, from_snntorch
 
@@ -74,6 +74,7 @@ class Izhikevich(MembraneNeuron):
         register(self, "c", c, unit="mV")
         register(self, "d", d, unit="mV")
         register(self, "v_peak", v_peak, unit="mV")
+        require_above(self.v_peak, self.c, names=("v_peak", "c"), unit="mV")
         register(self, "v_init", v_init, unit="mV")
         self.spike_fn = fast_sigmoid(slope=0.1) if spike_fn is None else from_snntorch(spike_fn)
 

@@ -19,7 +19,8 @@ def register(
 
     A number is kept as shape ``(1,)``, so that one value and one per neuron are the same code. An ``nn.Parameter``
     becomes trainable; one that has to be positive is kept as its logarithm, ``log_<name>``, and so stays positive
-    whatever the optimizer does.
+    whatever the optimizer does. That logarithm is a parameter of its own: give the optimizer
+    ``neuron.parameters()``, not the parameter that was passed.
 
     Args:
         module: The model.
@@ -49,6 +50,11 @@ def register(
         tensor = tensor.to(torch.get_default_dtype())
     if not tensor.is_meta:
         _check_values(tensor, name, unit, positive=positive, not_negative=not_negative)
+    if tensor.requires_grad and not isinstance(value, nn.Parameter):
+        raise TypeError(
+            f"Expected `{name}` to be a number, a tensor without gradient, or an nn.Parameter [{unit}], got a tensor "
+            "that was computed from others, whose gradient would be lost."
+        )
     if not isinstance(value, nn.Parameter):
         module.register_buffer(name, tensor.detach().clone().reshape(tensor.shape or (1,)))
     elif positive:

@@ -33,12 +33,18 @@ class MembraneNeuron(Neuron):
 
     def _read_switches(self) -> None:
         """Note once what a step has to do, so that no step asks the device."""
+        self._read = self._versions()
         self._noisy = isinstance(self.noise, nn.Parameter) or _any_positive(self.noise)
 
     @override
     def _load_from_state_dict(self, *args: Any, **kwargs: Any) -> None:
         super()._load_from_state_dict(*args, **kwargs)
         self._read_switches()
+
+    def _versions(self) -> tuple[int, ...]:
+        """Return how often the constants behind the switches have been written to."""
+        constants = [self._buffers.get(name) for name in ("noise", "refractory_time")]
+        return tuple(-1 if c is None or c.is_inference() else c._version for c in constants)
 
     def _neuron_shapes(self) -> dict[str, torch.Size]:
         """Return the shape that each constant has for one sample, where it has one value per neuron."""
@@ -47,6 +53,8 @@ class MembraneNeuron(Neuron):
 
     def _like(self, x: Tensor, v: Tensor) -> Tensor:
         """Return ``v`` in the shape of one step's input ``x``, having checked that the constants fit it."""
+        if not torch.compiler.is_compiling() and self._versions() != self._read:
+            self._read_switches()  # a constant was written to in place
         if x.dtype != v.dtype and torch.promote_types(x.dtype, v.dtype) != v.dtype:
             raise TypeError(
                 f"Expected `current` to be {v.dtype}, the dtype of the neuron's parameters, got {x.dtype}. "

@@ -65,7 +65,7 @@ def contents(
     report["seconds"] = seconds
     report["device"] = model.device.type
     report["config"] = dict(config)
-    seed = os.environ.get("PL_GLOBAL_SEED", config.get("seed"))  # left there by L.seed_everything
+    seed = config.get("seed", os.environ.get("PL_GLOBAL_SEED"))  # L.seed_everything leaves it there
     report["seed"] = None if seed is None else int(seed)
     report["versions"] = versions()
     report["history"] = [dict(epoch) for epoch in history]

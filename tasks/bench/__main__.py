@@ -5,6 +5,7 @@ import platform
 import sys
 import time
 from dataclasses import asdict, dataclass
+from importlib.metadata import distributions
 from pathlib import Path
 
 import torch
@@ -20,15 +21,15 @@ class Config:
 
     cases: tuple[str, ...] = ("small", "large", "conv")
     """Sizes: small, large, conv, huge."""
-    rounds: int = 5
+    epochs: int = 5
     """Turns that each contestant takes [1]."""
     steps: int = 5
     """Steps of a turn [1]."""
     quick: bool = False
     """Only show that it runs: the smallest size, one turn."""
     seed: int = 0
-    """Seed of weights and inputs; the contestants use 0 always [1]."""
-    out: Path | None = None
+    """Seed of weights and inputs [1]."""
+    out: Path = Path("runs/bench")
     """Folder for report.json."""
 
     def __post_init__(self) -> None:
@@ -41,23 +42,24 @@ def main(config: Config) -> None:
     """Measure, print the table, and leave ``report.json`` where asked."""
     begin = time.perf_counter()
     if config.quick:
-        figures = compare(cases=["small"], rounds=1, steps=2)
+        figures = compare(cases=["small"], rounds=1, steps=2, seed=config.seed)
     else:
-        figures = compare(cases=list(config.cases), rounds=config.rounds, steps=config.steps)
-    if config.out is not None:
-        config.out.mkdir(parents=True, exist_ok=True)
-        report = {
-            "benchmark": figures,
-            "seconds": time.perf_counter() - begin,
-            "config": {key: str(value) for key, value in asdict(config).items()},
-            "seed": config.seed,
-            "versions": {"python": platform.python_version(), "torch": torch.__version__},
-            "threads": torch.get_num_threads(),
-        }
-        (config.out / "report.json").write_text(json.dumps(report, indent=2))
+        figures = compare(cases=list(config.cases), rounds=config.epochs, steps=config.steps, seed=config.seed)
+    config.out.mkdir(parents=True, exist_ok=True)
+    installed = {each.metadata["name"].lower(): each.version for each in distributions()}
+    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "numba", "triton")
+    report = {
+        "benchmark": figures,
+        "seconds": time.perf_counter() - begin,
+        "config": {key: str(value) for key, value in asdict(config).items()},
+        "seed": config.seed,
+        "versions": {"python": platform.python_version(), **{n: installed[n] for n in names if n in installed}},
+        "threads": torch.get_num_threads(),
+    }
+    (config.out / "report.json").write_text(json.dumps(report, indent=2))
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] != ["train"]:
-        sys.exit("usage: python -m tasks.bench train [--cases '[small,large,conv]'] [--rounds 5] [--quick] [--out DIR]")
+        sys.exit("usage: python -m tasks.bench train [--cases '[small,large,conv]'] [--epochs 5] [--quick] [--out DIR]")
     main(parse(Config, sys.argv[2:]))

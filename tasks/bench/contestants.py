@@ -82,7 +82,6 @@ def conex_nn(case: Case) -> Step:
     """Run our fused kernels."""
     import conex_nn as cx
 
-    cx.keep_memory()  # as the SpikingClassifier does for its users
     modules = [module for layer in layers(case) for module in (*_flat(layer), cx.LIF(tau_mem=2.0, resistance=2.0))]
     net = cx.Sequential(*modules).to(device())
     return _trainer(net, lambda xs: net(xs)[0], case)
@@ -161,7 +160,6 @@ def scan(case: Case) -> Step:
     """Run one hidden layer of our LIF neurons alone, forward and backward."""
     import conex_nn as cx
 
-    cx.keep_memory()
     neuron = cx.LIF(tau_mem=2.0, resistance=2.0).to(device())
     current = torch.rand(case.time, case.batch, case.hidden, device=device()).requires_grad_()
     grad = torch.randn_like(current)

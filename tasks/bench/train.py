@@ -24,15 +24,16 @@ __all__ = ["compare"]
 class _Process:
     """A contestant at work."""
 
-    def __init__(self, contestant: str, case: str, cache: str | None = None) -> None:
+    def __init__(self, contestant: str, case: str, seed: int, cache: str | None = None) -> None:
         environment = dict(os.environ)
+        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         if cache is not None:
             environment["CONEX_NN_CACHE"] = cache
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.bench.worker", contestant, case],
+            [sys.executable, "-m", "tasks.bench.worker", contestant, case, str(seed)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.said,
             text=True,
             env=environment,
         )
@@ -41,7 +42,8 @@ class _Process:
         while line := self.process.stdout.readline():  # pyright: ignore[reportOptionalMemberAccess]
             if line.startswith("{"):  # libraries may print, too
                 return json.loads(line)
-        return {"absent": "it stopped"}
+        self.said.seek(0)
+        return {"absent": "it stopped: " + "".join(self.said.readlines()[-3:])}
 
     def ask(self, order: str, count: int = 1) -> dict[str, Any]:
         self.process.stdin.write(f"{order} {count}\n")  # pyright: ignore[reportOptionalMemberAccess]
@@ -50,6 +52,7 @@ class _Process:
 
     def close(self) -> None:
         self.process.communicate()  # closes its input, on which it ends
+        self.said.close()
 
 
 @dataclass
@@ -70,17 +73,19 @@ def _ratio(figures: dict[str, _Figures], name: str) -> float:
     return figures[name].milliseconds / figures[floor].milliseconds
 
 
-def _measure(case: str, names: list[str], rounds: int, steps: int, progress: Progress) -> dict[str, _Figures]:
+def _measure(
+    case: str, names: list[str], rounds: int, steps: int, seed: int, progress: Progress
+) -> dict[str, _Figures]:
     """Time the contestants in turn on one case."""
     bar = progress.add_task(CASES[case].name, total=len(names) + rounds)
     running, first, cold = {}, {}, {}
     for name in names:
         if name == "conex_nn":
             with tempfile.TemporaryDirectory() as cache:
-                process = _Process(name, case, cache)
+                process = _Process(name, case, seed, cache)
                 cold[name] = process.read().get("first")
                 process.close()
-        process = _Process(name, case)
+        process = _Process(name, case, seed)
         answer = process.read()
         progress.advance(bar)
         if "absent" in answer:
@@ -107,23 +112,26 @@ def _measure(case: str, names: list[str], rounds: int, steps: int, progress: Pro
     return figures
 
 
-def compare(*, cases: list[str], rounds: int, steps: int) -> dict[str, Any]:
+def compare(*, cases: list[str], rounds: int, steps: int, seed: int = 0) -> dict[str, Any]:
     """Run the benchmark, print one table, and return its figures.
 
     Args:
         cases: Which of the sizes.
         rounds: Turns that each contestant takes [1].
         steps: Training steps of a turn [1].
+        seed: Seed of weights and inputs [1].
     """
     console = Console()
-    table = Table(title="One training step, forward and backward")
+    table = Table(title="One training step, forward and backward; freed memory is kept, for all alike")
     for column in ("", "ms", "least", "/ floor", "conex_nn is", "peak MiB", "first call s", "cold"):
         table.add_column(column, justify="right" if column else "left")
     report: dict[str, Any] = {}
     with Progress(console=console, transient=True) as progress:
         for case in cases:
             names = [name for name in CONTESTANTS if not (CASES[case].conv and name in ("scan", "copies"))]
-            figures = _measure(case, names, rounds, steps, progress)
+            figures = _measure(case, names, rounds, steps, seed, progress)
+            if missing := {"products", "conex_nn"} - set(figures):
+                raise RuntimeError(f"Expected a figure for {' and '.join(sorted(missing))}, got none; see above.")
             ours = figures["conex_nn"]
             table.add_row(f"[bold]{CASES[case].name}[/], T={CASES[case].time}, B={CASES[case].batch}")
             for name, f in figures.items():

@@ -179,3 +179,29 @@ def test_only_the_last_state_or_only_the_output_may_be_differentiated(model):
             pick(*neuron(x, observe=watch)).backward()
             found.append(x.grad)
         assert_close(found[0], found[1])
+
+
+@pytest.mark.parametrize("make", [LIF, ELIF, AELIF])
+def test_a_retained_graph_can_be_differentiated_again(make):
+    current = (3 * torch.rand(9, 2, 5)).requires_grad_()
+    spikes, state = make(tau_mem=3.0)(current)
+    loss = (spikes * torch.rand_like(spikes)).sum() + state.v.sum()
+    (first,) = torch.autograd.grad(loss, current, retain_graph=True)
+    (second,) = torch.autograd.grad(loss, current, retain_graph=True)
+    (last,) = torch.autograd.grad(loss, current)
+    assert first.abs().sum() > 0
+    assert torch.equal(first, second)
+    assert torch.equal(first, last)
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(loss, current)
+
+
+def test_an_operator_called_in_a_backward_pass_leaves_what_was_saved():
+    from torch.utils.checkpoint import checkpoint
+
+    current = (3 * torch.rand(9, 2, 5)).requires_grad_()
+    neuron = LIF(tau_mem=3.0)
+    (plain,) = torch.autograd.grad(neuron(current)[0].sum(), current)
+    twice = checkpoint(lambda x: neuron(x)[0] + neuron(x)[0], current, use_reentrant=False)
+    (checked,) = torch.autograd.grad(twice.sum(), current)
+    assert_close(checked, 2 * plain)

@@ -34,3 +34,8 @@ def test_it_starts_at_its_own_potential_with_recovery_to_match():
 def test_the_surrogate_is_wide_enough_for_millivolts():
     assert Izhikevich().spike_fn == surrogate.fast_sigmoid(0.1)
     assert Izhikevich(spike_fn=surrogate.atan()).spike_fn == surrogate.atan()
+
+
+def test_the_peak_lies_above_the_reset():
+    with pytest.raises(ValueError, match=r"`v_peak` to be above `c` \[mV\], got -70 against -65"):
+        Izhikevich(v_peak=-70.0)

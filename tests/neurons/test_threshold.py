@@ -86,3 +86,22 @@ def test_the_surrogates_of_snntorch_reach_the_kernels():
 def test_a_neuron_in_half_precision_runs_its_steps(model, dtype):
     ys, state = model().to(dtype)(torch.rand(3, 2, 4).to(dtype))
     assert {t.dtype for t in (ys, *state)} == {dtype}
+
+
+def test_constants_of_several_dtypes():
+    with pytest.raises(TypeError, match=r"every constant of the neurons as torch\.float32.*got one of torch\.float64"):
+        LIF(tau_mem=torch.full((3,), 5.0, dtype=torch.float64))(torch.rand(4, 2, 3))
+
+
+def test_a_constant_written_in_place_counts():
+    neuron, current = LIF(tau_mem=2.0), torch.full((10, 1), 3.0)
+    often = neuron(current)[0].sum()
+    neuron.refractory_time.fill_(3.0)
+    assert neuron(current)[0].sum() < often
+    neuron.noise.fill_(1.0)
+    assert not torch.equal(neuron(current)[1].v, neuron(current)[1].v)
+
+
+def test_a_computed_tensor_is_no_constant():
+    with pytest.raises(TypeError, match=r"`tau_mem` to be a number.*computed from others"):
+        LIF(tau_mem=torch.nn.functional.softplus(torch.ones(1, requires_grad=True)))

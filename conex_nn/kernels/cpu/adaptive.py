@@ -82,16 +82,16 @@ def forward(real, uniform, currents, pauses):
 
 
 def backward(real, uniform, code, currents, pauses, learn):
-    """Make the backward kernel: gradients of the spikes in, of the currents and parameters out."""
+    """Make the backward kernel: the potentials before the reset are overwritten by the gradients of the currents."""
     zero, one, tiny, cap = real(0), real(1), real(_TINY), real(_CAP)
     derivative, exp = make_derivative(real, uniform, code), make_exp(real)
 
     @sweep
     def step(
         grad, charged, held, start, earlier, earlier_held, history, rows, width, total, span,
-        carry, carry_w, out, sums, first, soft, detach, n,
+        carry, carry_w, surrogate, sums, first, soft, detach, n,
     ):  # fmt: skip
-        for i in range(n):  # `out` holds the surrogate derivative on entry
+        for i in range(n):
             p = 0 if uniform else i
             x, threshold, reset = charged[i], rows[3 * width + p], rows[4 * width + p]
             holds = pauses and held[i] > zero
@@ -110,7 +110,7 @@ def backward(real, uniform, code, currents, pauses, learn):
                 to_rest += pull
                 g_s += carry_w[k * total + i] * rows[(12 + 3 * k) * width + p]
             jump = reset - threshold if soft else reset - x
-            through = out[i] * (g_s + (zero if detach else g_v * jump))
+            through = surrogate[i] * (g_s + (zero if detach else g_v * jump))
             through = zero if holds else through
             g = zero if holds else through + (zero if fires and not soft else g_v)
             decay, gain, sharp = rows[p], rows[width + p], rows[6 * width + p]
@@ -138,7 +138,7 @@ def backward(real, uniform, code, currents, pauses, learn):
             for k in range(currents):
                 c = carry_w[k * total + i] * rows[(10 + 3 * k) * width + p] - g
                 carry_w[k * total + i] = zero if abs(c) < tiny else c
-            out[i] = g
+            charged[i] = g
             back = zero if abs(back) < tiny else back
             carry[i] = g_v if holds else back
 
@@ -148,7 +148,7 @@ def backward(real, uniform, code, currents, pauses, learn):
         grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
         charges, helds, histories = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
         start, carry = as_pointer(args[14], real), as_pointer(args[15], real)
-        carry_w, outs, sums = as_pointer(args[16], real), as_pointer(args[17], real), as_pointer(args[18], real)
+        carry_w, scratch, sums = as_pointer(args[16], real), as_pointer(args[17], real), as_pointer(args[18], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -159,12 +159,12 @@ def backward(real, uniform, code, currents, pauses, learn):
                 o = (steps - 1 - back) * total + j
                 first = back == steps - 1
                 e = o if first else o - total
-                charged, out = offset(charges, o), offset(outs, o)
-                derivative(scalars[0], scalars[1], charged, offset(rows, 3 * width + p), out, n)
+                charged, surrogate = offset(charges, o), offset(scratch, j)
+                derivative(scalars[0], scalars[1], charged, offset(rows, 3 * width + p), surrogate, n)
                 step(
                     offset(grads, o), charged, offset(helds, o), offset(start, j), offset(charges, e),
                     offset(helds, e), offset(histories, o), offset(rows, p), width, total, steps * total,
-                    offset(carry, j), offset(carry_w, j), out, offset(sums, j), first, soft, detach, n,
+                    offset(carry, j), offset(carry_w, j), surrogate, offset(sums, j), first, soft, detach, n,
                 )  # fmt: skip
 
     return kernel

@@ -79,25 +79,25 @@ def forward(real, uniform, pauses):
 
 
 def backward(real, uniform, code, pauses, learn):
-    """Make the backward kernel: gradients of the spikes in, of the currents and parameters out."""
+    """Make the backward kernel: the potentials before the reset are overwritten by the gradients of the currents."""
     zero, tiny = real(0), real(_TINY)
     derivative = make_derivative(real, uniform, code)
 
     @sweep
-    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n):
-        for i in range(n):  # `out` holds the surrogate derivative on entry
+    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n):
+        for i in range(n):
             p = 0 if uniform else i
             x = charged[i]
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            g = out[i] * g + (zero if fires and not soft else carry[i])
+            g = surrogate[i] * g + (zero if fires and not soft else carry[i])
             back = g * decay[p]
-            out[i] = g * gain[p]
+            charged[i] = g * gain[p]
             carry[i] = zero if abs(back) < tiny else back
 
     @sweep
-    def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n):
+    def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n):
         for i in range(n):
             p = 0 if uniform else i
             x = charged[i]
@@ -105,10 +105,10 @@ def backward(real, uniform, code, pauses, learn):
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            g = out[i] * g + (zero if fires and not soft else carry[i])
+            g = surrogate[i] * g + (zero if fires and not soft else carry[i])
             back = g * decay[p]
             back = zero if abs(back) < tiny else back
-            out[i] = zero if holds else g * gain[p]
+            charged[i] = zero if holds else g * gain[p]
             carry[i] = carry[i] if holds else back
 
     step = refractory_step if pauses else plain_step
@@ -144,7 +144,7 @@ def backward(real, uniform, code, pauses, learn):
         soft, detach = args[6] != 0, args[7] != 0
         grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
         charges, helds, start = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
-        carries, outs, sums = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
+        carries, scratch, sums = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -153,20 +153,20 @@ def backward(real, uniform, code, pauses, learn):
             p = 0 if uniform else p
             decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             threshold, reset = offset(rows, 3 * width + p), offset(rows, 4 * width + p)
-            carry = offset(carries, j)
+            carry, surrogate = offset(carries, j), offset(scratch, j)
             for back in range(steps):
                 o = (steps - 1 - back) * total + j
-                grad, charged, held, out = offset(grads, o), offset(charges, o), offset(helds, o), offset(outs, o)
-                derivative(scalars[0], scalars[1], charged, threshold, out, n)
+                grad, charged, held = offset(grads, o), offset(charges, o), offset(helds, o)
+                derivative(scalars[0], scalars[1], charged, threshold, surrogate, n)
                 if learn:
                     first = back == steps - 1
                     before = offset(start, j) if first else offset(charges, o - total)
                     before_held = held if first else offset(helds, o - total)
                     parameters_step(
-                        grad, charged, held, decay, gain, drive, threshold, reset, carry, out, before, before_held,
-                        offset(sums, j), offset(sums, total + j), offset(sums, 2 * total + j),
+                        grad, charged, held, decay, gain, drive, threshold, reset, carry, surrogate, before,
+                        before_held, offset(sums, j), offset(sums, total + j), offset(sums, 2 * total + j),
                         offset(sums, 3 * total + j), offset(sums, 4 * total + j), first, soft, detach, n,
                     )  # fmt: skip
-                step(grad, charged, held, decay, gain, threshold, reset, carry, out, soft, detach, n)
+                step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n)
 
     return kernel
