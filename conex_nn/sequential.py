@@ -243,8 +243,8 @@ class Sequential(nn.Sequential):
 
 def _admitted(name: str, module: nn.Module | None) -> nn.Module | None:
     """Return a module as it can stand in the chain; raise if it has a state that the chain would not see."""
-    if module is None or isinstance(module, Neuron):
-        return module
+    if module is None:
+        return None
     if is_stateful(module):
         return cast("nn.Module", module)
     if _of_snntorch(module):
