@@ -37,6 +37,8 @@ def main() -> None:
     for operators, kernels in ((li, gpu_li), (lif, gpu_lif), (adaptive, gpu_adaptive)):
         operators._FORWARD_ON["cpu"] = noted(kernels.forward)
         operators._BACKWARD_ON["cpu"] = noted(kernels.backward)
+        if hasattr(operators, "_BACKWARD_IN_PLACE"):
+            operators._BACKWARD_IN_PLACE["cpu"] = operators._BACKWARD_ON["cpu"]
     torch.set_num_threads(1)
     problems = {}
     # The interpreter cuts bfloat16 off instead of rounding it, so the half precision here is the other one.
