@@ -26,7 +26,7 @@ def stack_rows(parameters: Sequence[Tensor], neurons: torch.Size) -> Tensor:
         tensor([[1., 1., 1., 1.],
                 [2., 2., 3., 3.]])
     """
-    axes = max((p.dim() for p in parameters if p.numel() > 1), default=0)
+    axes = max([0, *[p.dim() for p in parameters if p.numel() > 1]])
     if axes == 0:
         return torch.stack([p.reshape(1) for p in parameters])
     shape = neurons[len(neurons) - axes :]

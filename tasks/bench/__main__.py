@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 from tasks.bench.contestants import CASES
-from tasks.bench.train import compare
+from tasks.bench.train import compare, show
 from tasks.command_line import parse
 
 
@@ -41,22 +41,24 @@ class Config:
 def main(config: Config) -> None:
     """Measure, print the table, and leave ``report.json`` where asked."""
     begin = time.perf_counter()
-    if config.quick:
-        figures = compare(cases=["small"], rounds=1, steps=2, seed=config.seed)
-    else:
-        figures = compare(cases=list(config.cases), rounds=config.epochs, steps=config.steps, seed=config.seed)
+    cases, rounds, steps = (["small"], 1, 2) if config.quick else (list(config.cases), config.epochs, config.steps)
     config.out.mkdir(parents=True, exist_ok=True)
     installed = {each.metadata["name"].lower(): each.version for each in distributions()}
     names = ("torch", "conex-nn", "snntorch", "spikingjelly", "numba", "triton")
-    report = {
-        "benchmark": figures,
-        "seconds": time.perf_counter() - begin,
-        "config": {key: str(value) for key, value in asdict(config).items()},
-        "seed": config.seed,
-        "versions": {"python": platform.python_version(), **{n: installed[n] for n in names if n in installed}},
-        "threads": torch.get_num_threads(),
-    }
-    (config.out / "report.json").write_text(json.dumps(report, indent=2))
+    figures = {}
+    for case, measured in compare(cases=cases, rounds=rounds, steps=steps, seed=config.seed):
+        figures[case] = measured
+        report = {
+            "benchmark": figures,
+            "seconds": time.perf_counter() - begin,
+            "config": {key: str(value) for key, value in asdict(config).items()},
+            "seed": config.seed,
+            "versions": {"python": platform.python_version(), **{n: installed[n] for n in names if n in installed}},
+            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+            "threads": torch.get_num_threads(),
+        }
+        (config.out / "report.json").write_text(json.dumps(report, indent=2))
+    show(figures)
 
 
 if __name__ == "__main__":

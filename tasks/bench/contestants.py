@@ -112,7 +112,7 @@ def snntorch(case: Case) -> Step:
 
 
 def spikingjelly(case: Case) -> Step:
-    """Run SpikingJelly in multi-step mode, layer by layer."""
+    """Run SpikingJelly in multi-step mode, layer by layer; on a GPU with the kernels that its version has."""
     from spikingjelly.activation_based import (  # pyright: ignore[reportMissingImports]
         functional,
         layer,
@@ -125,6 +125,8 @@ def spikingjelly(case: Case) -> Step:
 
     stages = nn.ModuleList(layers(case)).to(device())
     neurons = nn.ModuleList([lif() for _ in stages]).to(device())
+    if torch.cuda.is_available() and hasattr(neurons[0], "backend"):
+        functional.set_backend(neurons, "cupy")  # before version 2, which chooses Triton or CUDA by itself
     wrapped = [layer.SeqToANNContainer(stage) for stage in stages]
 
     def forward(xs: Tensor) -> Tensor:

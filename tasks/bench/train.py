@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from tasks.bench.contestants import CASES, CONTESTANTS
 
-__all__ = ["compare"]
+__all__ = ["compare", "show"]
 
 
 class _Process:
@@ -28,7 +29,7 @@ class _Process:
         environment = dict(os.environ)
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         if cache is not None:
-            environment["CONEX_NN_CACHE"] = cache
+            environment |= {"CONEX_NN_CACHE": cache, "TRITON_CACHE_DIR": cache}
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tasks.bench.worker", contestant, case, str(seed)],
             stdin=subprocess.PIPE,
@@ -112,8 +113,8 @@ def _measure(
     return figures
 
 
-def compare(*, cases: list[str], rounds: int, steps: int, seed: int = 0) -> dict[str, Any]:
-    """Run the benchmark, print one table, and return its figures.
+def compare(*, cases: list[str], rounds: int, steps: int, seed: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Run the benchmark: yield the name of each case with its figures, as soon as it is done.
 
     Args:
         cases: Which of the sizes.
@@ -121,32 +122,38 @@ def compare(*, cases: list[str], rounds: int, steps: int, seed: int = 0) -> dict
         steps: Training steps of a turn [1].
         seed: Seed of weights and inputs [1].
     """
-    console = Console()
-    table = Table(title="One training step, forward and backward; freed memory is kept, for all alike")
-    for column in ("", "ms", "least", "/ floor", "conex_nn is", "peak MiB", "first call s", "cold"):
-        table.add_column(column, justify="right" if column else "left")
-    report: dict[str, Any] = {}
-    with Progress(console=console, transient=True) as progress:
+    with Progress(transient=True) as progress:
         for case in cases:
             names = [name for name in CONTESTANTS if not (CASES[case].conv and name in ("scan", "copies"))]
             figures = _measure(case, names, rounds, steps, seed, progress)
             if missing := {"products", "conex_nn"} - set(figures):
                 raise RuntimeError(f"Expected a figure for {' and '.join(sorted(missing))}, got none; see above.")
-            ours = figures["conex_nn"]
-            table.add_row(f"[bold]{CASES[case].name}[/], T={CASES[case].time}, B={CASES[case].batch}")
-            for name, f in figures.items():
-                peer = name in ("snntorch", "spikingjelly")
-                table.add_row(
-                    "  " + LABELS.get(name, name),
-                    f"{f.milliseconds:.2f}",
-                    f"{f.least:.2f}",
-                    f"{_ratio(figures, name):.2f}",
-                    f"{f.milliseconds / ours.milliseconds:.2f}x faster" if peer else "",
-                    f"{f.memory:.0f}",
-                    f"{f.first:.2f}",
-                    f"{f.cold:.2f}" if f.cold else "",
-                )
-            table.add_section()
-            report[case] = {name: {**asdict(f), "times_floor": _ratio(figures, name)} for name, f in figures.items()}
-    console.print(table)
-    return report
+            yield case, {name: {**asdict(f), "times_floor": _ratio(figures, name)} for name, f in figures.items()}
+
+
+def show(report: dict[str, dict[str, Any]]) -> None:
+    """Print one table of what was measured.
+
+    Args:
+        report: Figures of each contestant, by case.
+    """
+    table = Table(title="One training step, forward and backward; freed memory is kept, for all alike")
+    for column in ("", "ms", "least", "/ floor", "conex_nn is", "peak MiB", "first call s", "cold"):
+        table.add_column(column, justify="right" if column else "left")
+    for case, figures in report.items():
+        table.add_row(f"[bold]{CASES[case].name}[/], T={CASES[case].time}, B={CASES[case].batch}")
+        for name, f in figures.items():
+            peer = name in ("snntorch", "spikingjelly")
+            times = f["milliseconds"] / figures["conex_nn"]["milliseconds"]
+            table.add_row(
+                "  " + LABELS.get(name, name),
+                f"{f['milliseconds']:.2f}",
+                f"{f['least']:.2f}",
+                f"{f['times_floor']:.2f}",
+                f"{times:.2f}x faster" if peer else "",
+                f"{f['memory']:.0f}",
+                f"{f['first']:.2f}",
+                f"{f['cold']:.2f}" if f["cold"] else "",
+            )
+        table.add_section()
+    Console().print(table)
