@@ -5,6 +5,10 @@
 | `conex_nn.functional` | the mathematics: one step of each model, on plain tensors |
 | `conex_nn.surrogate` | spike functions with surrogate derivatives |
 | `conex_nn.neurons` | LIF, ELIF, AELIF, Izhikevich, IF, LI; snnTorch's neurons |
+| `conex_nn.dendrites` | compartments at which currents arrive |
+| `conex_nn.synapses` | dense, one-to-one, sparse, convolutional ... synapses, and delays |
+| `conex_nn.plasticity` | learning rules for every synapse, bounds, constraints, neuromodulators |
+| `conex_nn.structure` | populations, connections, layers, columns, whole networks, and the engine that runs them |
 | `conex_nn.sequential` | chains of modules over sequences |
 | `conex_nn.encoders` | dataset transforms from values to spikes |
 | `conex_nn.data` | LightningDataModules |
@@ -17,32 +21,118 @@
 import importlib
 from typing import Any
 
-from conex_nn import encoders, functional, neurons, surrogate
+from conex_nn import dendrites, encoders, functional, neurons, plasticity, structure, surrogate, synapses
+from conex_nn.dendrites import Compartment, Dendrite, Drive, Pull
 from conex_nn.memory import keep_memory
-from conex_nn.neurons import AELIF, ELIF, IF, LI, LIF, FromSnnTorch, Izhikevich, Neuron
+from conex_nn.neurons import (
+    AELIF,
+    ELIF,
+    IF,
+    LI,
+    LIF,
+    ActivityHomeostasis,
+    Behavior,
+    FromSnnTorch,
+    Homeostasis,
+    Izhikevich,
+    KWinners,
+    Neuron,
+    Noise,
+    VoltageHomeostasis,
+)
+from conex_nn.plasticity import BCM, ISTDP, MSTDP, MSTDPET, RSTDP, STDP, Clopath, Oja, ShiftSTDP, TripletSTDP
 from conex_nn.sequential import SequenceDropout, Sequential
+from conex_nn.structure import (
+    Connection,
+    Container,
+    CorticalColumn,
+    CorticalLayer,
+    InputLayer,
+    LoadWarning,
+    Neocortex,
+    OutputLayer,
+    Population,
+    Source,
+    Synapsis,
+    load,
+    register,
+    save,
+    wire_column,
+    wire_columns,
+    wire_layer,
+)
+from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse, Synapse
 
 __all__ = [
     "AELIF",
+    "BCM",
     "ELIF",
     "IF",
+    "ISTDP",
     "LI",
     "LIF",
+    "MSTDP",
+    "MSTDPET",
+    "RSTDP",
+    "STDP",
+    "ActivityHomeostasis",
+    "AvgPool2d",
+    "Behavior",
+    "Clopath",
+    "Compartment",
+    "Connection",
+    "Container",
+    "Conv2d",
+    "CorticalColumn",
+    "CorticalLayer",
+    "Dendrite",
+    "Dense",
+    "Drive",
     "FromSnnTorch",
+    "Homeostasis",
+    "InputLayer",
     "Izhikevich",
+    "KWinners",
+    "Lateral",
+    "LoadWarning",
+    "Local2d",
+    "Neocortex",
     "Neuron",
+    "Noise",
+    "Oja",
+    "OneToOne",
+    "OutputLayer",
+    "Population",
+    "Pull",
     "SequenceDropout",
     "Sequential",
+    "ShiftSTDP",
+    "Source",
+    "Sparse",
+    "Synapse",
+    "Synapsis",
+    "TripletSTDP",
+    "VoltageHomeostasis",
     "data",
+    "dendrites",
     "encoders",
     "functional",
     "keep_memory",
+    "load",
     "neurons",
+    "plasticity",
     "plots",
     "recording",
+    "register",
+    "save",
+    "structure",
     "surrogate",
+    "synapses",
     "testing",
     "training",
+    "wire_column",
+    "wire_columns",
+    "wire_layer",
 ]
 
 __version__ = "0.1.0"

@@ -1,11 +1,11 @@
 """Run any step over time: whole, observed, or in blocks that are detached or checkpointed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 from torch.utils.checkpoint import checkpoint
 
 __all__ = ["Observer", "check_sequence", "detach", "in_blocks", "scan"]
@@ -98,20 +98,20 @@ def _check_size(name: str, size: int | None) -> None:
 
 
 def in_blocks(
-    run: Callable[[Tensor, Any], tuple[Tensor, Any]],
-    xs: Tensor,
+    run: Callable[[Any, Any], tuple[Any, Any]],
+    xs: Any,
     state: Any,
     *,
     detach_every: int | None = None,
     checkpoint_every: int | None = None,
-) -> tuple[Tensor, Any]:
+) -> tuple[Any, Any]:
     """Run a sequence in blocks of time.
 
     With both sizes, every detached block is checkpointed in its own smaller blocks.
 
     Args:
         run: ``(sequence, state) -> (outputs, state)``.
-        xs: Sequence, ``(time, ...)``.
+        xs: Sequence, ``(time, ...)``, or any nesting of sequences of one length.
         state: State at the start.
         detach_every: Steps after which gradients stop (truncated back-propagation through time); None for never.
         checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept; None for
@@ -132,10 +132,16 @@ def in_blocks(
     if detach_every is None and checkpoint_every is None:
         return run(xs, state)
     outputs = []
-    for block in xs.split(detach_every or checkpoint_every or len(xs)):
+    for block in _split(xs, detach_every or checkpoint_every or 1):
         if detach_every is None:
             ys, state = checkpoint(run, block, state, use_reentrant=False)  # pyright: ignore[reportGeneralTypeIssues]
         else:
             ys, state = in_blocks(run, block, detach(state), checkpoint_every=checkpoint_every)
         outputs.append(ys)
-    return torch.cat(outputs), state
+    return tree_map(lambda *ys: torch.cat(ys), *outputs), state
+
+
+def _split(xs: Any, size: int) -> Iterator[Any]:
+    """Yield blocks of steps of every sequence in a nest."""
+    for begin in range(0, len(tree_leaves(xs)[0]), size):
+        yield tree_map(lambda x, begin=begin: x[begin : begin + size], xs)

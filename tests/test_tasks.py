@@ -6,9 +6,13 @@ import pytest
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 
+import conex_nn as cx
 import tasks.classify
-from tasks.bench.contestants import CONTESTANTS, Case
-from tasks.bench.train import compare
+import tasks.cortex
+from tasks.bench import column
+from tasks.bench.measure import compare
+from tasks.bench.suite import SUITES
+from tasks.bench.train import CONTESTANTS, Case
 from tasks.command_line import parse
 
 
@@ -23,6 +27,17 @@ def test_classify_leaves_a_report(tmp_path):
     assert report["config"]["hidden"] == 32
     assert {"python", "torch", "lightning", "snntorch", "conex_nn"} <= set(report["versions"])
     assert {"confusion.png", "raster.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_cortex_leaves_a_report_and_its_network(tmp_path):
+    config = tasks.cortex.Config(epochs=3, excitatory=60, inhibitory=15, time=8, out=tmp_path, seed=1)
+    metrics = tasks.cortex.main(config)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["accuracy"] == pytest.approx(metrics["test/accuracy"])
+    assert report["accuracy"] > 0.5  # chance is 0.1
+    assert {"network.png", "confusion.png", "raster.png"} <= {path.name for path in tmp_path.iterdir()}
+    column = cx.structure.load(tmp_path / "network")["v1"]
+    assert sum(population.shape.numel() for population in column.populations().values()) == 3 * 75
 
 
 class _StopsAfterOneEpoch(ModelCheckpoint):
@@ -88,9 +103,17 @@ def test_bench_contestants_do_a_step(name):
 
 @pytest.mark.slow
 def test_bench_compares():
-    report = compare(cases=["small"], rounds=1, steps=1, seed=1)
+    report = dict(compare(SUITES["train"], cases=["small"], rounds=1, steps=1, seed=1))
     assert {"products", "conex_nn", "snntorch", "scan", "copies"} <= set(report["small"])
     assert report["small"]["conex_nn"]["milliseconds"] > 0
+
+
+@pytest.mark.parametrize("learn", [False, True])
+def test_the_column_of_the_benchmark_fires_as_it_should(learn):
+    torch.manual_seed(0)
+    rate = column.CONTESTANTS["conex_nn"](column.Column(name="tiny", batch=4, learn=learn))()
+    assert 0.02 < rate < 0.1
+    column.CONTESTANTS["products"](column.Column(name="tiny", batch=2, time=3, learn=learn))()
 
 
 def test_options_take_dashes_and_underscores():

@@ -1,20 +1,29 @@
 """The mathematics: pure functions on tensors, one step each."""
 
-from conex_nn.functional.adaptive_lif import aelif_step
-from conex_nn.functional.exponential_lif import elif_step, upstroke
-from conex_nn.functional.fire import fire
+from conex_nn.functional import grid
+from conex_nn.functional.adaptive_lif import adapt, aelif_step
+from conex_nn.functional.charge import charge
+from conex_nn.functional.exponential_lif import elif_step, exponential_charge, upstroke
+from conex_nn.functional.fire import fire, is_refractory
 from conex_nn.functional.integrate_and_fire import if_step
-from conex_nn.functional.izhikevich import izhikevich_step
+from conex_nn.functional.izhikevich import izhikevich_charge, izhikevich_fire, izhikevich_step
 from conex_nn.functional.leak import decay_factor, membrane_coefficients, noise_factor, rise_factor
 from conex_nn.functional.li import li_step
 from conex_nn.functional.lif import lif_step
 
 __all__ = [
+    "adapt",
     "aelif_step",
+    "charge",
     "decay_factor",
     "elif_step",
+    "exponential_charge",
     "fire",
+    "grid",
     "if_step",
+    "is_refractory",
+    "izhikevich_charge",
+    "izhikevich_fire",
     "izhikevich_step",
     "li_step",
     "lif_step",

@@ -8,7 +8,50 @@ from torch import Tensor
 from conex_nn.functional.exponential_lif import elif_step
 from conex_nn.functional.leak import Method, decay_factor, rise_factor
 
-__all__ = ["aelif_step"]
+__all__ = ["adapt", "aelif_step"]
+
+
+def adapt(
+    w: Float[Tensor, "currents *batch neurons"],
+    v: Float[Tensor, "*batch neurons"],
+    spikes: Float[Tensor, "*batch neurons"],
+    *,
+    v_rest: Float[Tensor, "#neurons"],
+    tau_w: Float[Tensor, "currents ..."],
+    a: Float[Tensor, "currents ..."],
+    b: Float[Tensor, "currents ..."],
+    dt: float,
+    method: Method = "exact",
+) -> Float[Tensor, "currents *batch neurons"]:
+    r"""Advance adaptation currents by one step, after firing and reset.
+
+    .. math:: \tau_{w,k} \dot w_k = a_k (v - v_\mathrm{rest}) - w_k, \qquad w_k \leftarrow w_k + b_k \text{ at a spike}
+
+    Args:
+        w: Adaptation currents at the start of the step, one row each [nA].
+        v: Membrane potential after the reset [mV].
+        spikes: Spikes of the step (0 or 1) [1].
+        v_rest: Resting potential [mV].
+        tau_w: Adaptation time constants, shape ``(currents, *broadcast to batch and neurons)`` [ms].
+        a: Coupling of each adaptation current to the potential [1/MOhm].
+        b: Jump of each adaptation current at a spike [nA].
+        dt: Length of the step [ms].
+        method: ``"exact"`` or ``"euler"``.
+
+    Returns:
+        The adaptation currents after the step [nA].
+
+    Example:
+        >>> import torch
+        >>> row = torch.ones(1, 1)
+        >>> adapt(row, torch.zeros(1), torch.ones(1), v_rest=torch.zeros(1), tau_w=10 * row, a=row, b=0.5 * row, dt=1.0)
+        tensor([[1.4048]])
+
+    References:
+        Gerstner et al., Neuronal Dynamics (2014), equation 6.2.
+    """
+    coupling = rise_factor(tau_w, dt=dt, method=method) * a
+    return decay_factor(tau_w, dt=dt, method=method) * w + (coupling * (v - v_rest) + b * spikes)
 
 
 def aelif_step(
@@ -99,6 +142,5 @@ def aelif_step(
         soft_reset=soft_reset,
         detach_reset=detach_reset,
     )
-    coupling = rise_factor(tau_w, dt=dt, method=method) * a
-    w = decay_factor(tau_w, dt=dt, method=method) * w + (coupling * (v - v_rest) + b * spikes)
+    w = adapt(w, v, spikes, v_rest=v_rest, tau_w=tau_w, a=a, b=b, dt=dt, method=method)
     return spikes, v, w, refractory

@@ -6,10 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from conex_nn.functional.charge import charge
 from conex_nn.functional.fire import fire
 from conex_nn.functional.leak import Method, membrane_coefficients, rise_factor
 
-__all__ = ["EXPONENT_CAP", "elif_step", "upstroke"]
+__all__ = ["EXPONENT_CAP", "elif_step", "exponential_charge", "upstroke"]
 
 EXPONENT_CAP = 20.0
 """Largest exponent of the upstroke [1]: e^20 times delta_t in one step is a spike for any threshold in use."""
@@ -33,6 +34,41 @@ def upstroke(
         tensor([1.0000e+00, 4.8517e+08])
     """
     return torch.exp(((v - v_rh) * (1 / delta_t)).clamp(max=EXPONENT_CAP))
+
+
+def exponential_charge(
+    current: Float[Tensor, "*batch neurons"],
+    v: Float[Tensor, "*batch neurons"],
+    *,
+    decay: Float[Tensor, "#neurons"],
+    gain: Float[Tensor, "#neurons"],
+    drive: Float[Tensor, "#neurons"],
+    sharpness: Float[Tensor, "#neurons"],
+    delta_t: Float[Tensor, "#neurons"],
+    v_rh: Float[Tensor, "#neurons"],
+) -> Float[Tensor, "*batch neurons"]:
+    """Integrate an exponential membrane over one step, before it fires: :func:`charge` and the upstroke.
+
+    Args:
+        current: Input current [nA].
+        v: Membrane potential at the start of the step [mV].
+        decay: What a step leaves of the potential [1].
+        gain: Potential that a step adds per current [MOhm].
+        drive: Potential that a step adds by itself [mV].
+        sharpness: Potential that a step adds per upstroke, ``rise_factor(tau_mem) * delta_t`` [mV].
+        delta_t: Sharpness of the upstroke [mV].
+        v_rh: Rheobase threshold, where the upstroke begins [mV].
+
+    Returns:
+        The charged potential [mV].
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> exponential_charge(0 * one, one, decay=0.5 * one, gain=one, drive=0 * one, sharpness=0.1 * one,
+        ...                    delta_t=one, v_rh=one)
+        tensor([0.6000])
+    """
+    return charge(current, v, decay=decay, gain=gain, drive=drive) + sharpness * upstroke(v, delta_t=delta_t, v_rh=v_rh)
 
 
 def elif_step(
@@ -94,9 +130,10 @@ def elif_step(
     """
     decay, gain, drive = membrane_coefficients(tau_mem, v_rest, resistance, dt=dt, method=method)
     sharpness = rise_factor(tau_mem, dt=dt, method=method) * delta_t
-    charged = decay * v + (gain * current + drive) + sharpness * upstroke(v, delta_t=delta_t, v_rh=v_rh)
     return fire(
-        charged,
+        exponential_charge(
+            current, v, decay=decay, gain=gain, drive=drive, sharpness=sharpness, delta_t=delta_t, v_rh=v_rh
+        ),
         v,
         refractory,
         v_threshold=v_threshold,

@@ -3,10 +3,24 @@
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-__all__ = ["fire"]
+__all__ = ["fire", "is_refractory"]
+
+
+def is_refractory(refractory: Float[Tensor, "*batch neurons"], *, dt: float) -> Bool[Tensor, "*batch neurons"]:
+    """Return which neurons cannot fire in this step.
+
+    Args:
+        refractory: Time left until the neuron may fire again [ms].
+        dt: Length of the step [ms].
+
+    Example:
+        >>> is_refractory(torch.tensor([0.0, 0.4, 0.6]), dt=1.0)
+        tensor([False, False,  True])
+    """
+    return refractory > dt / 2
 
 
 def fire(
@@ -51,7 +65,7 @@ def fire(
     if refractory is None:
         spikes = spike_fn(charged - v_threshold)
     else:
-        held = refractory > dt / 2
+        held = is_refractory(refractory, dt=dt)
         charged = torch.where(held, v, charged)
         spikes = torch.where(held, 0, spike_fn(charged - v_threshold))
     fired = spikes.detach() if detach_reset else spikes

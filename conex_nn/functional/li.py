@@ -3,6 +3,7 @@
 from jaxtyping import Float
 from torch import Tensor
 
+from conex_nn.functional.charge import charge
 from conex_nn.functional.leak import Method, membrane_coefficients
 
 __all__ = ["li_step"]
@@ -42,4 +43,4 @@ def li_step(
         Gerstner et al., Neuronal Dynamics (2014), section 1.3.
     """
     decay, gain, drive = membrane_coefficients(tau_mem, v_rest, resistance, dt=dt, method=method)
-    return decay * v + (gain * current + drive)
+    return charge(current, v, decay=decay, gain=gain, drive=drive)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from jaxtyping import Float
 from torch import Tensor
 
+from conex_nn.functional.charge import charge
 from conex_nn.functional.fire import fire
 from conex_nn.functional.leak import Method, membrane_coefficients
 
@@ -69,9 +70,8 @@ def lif_step(
         Gerstner et al., Neuronal Dynamics (2014), section 1.3; exact integration: Rotter and Diesmann (1999).
     """
     decay, gain, drive = membrane_coefficients(tau_mem, v_rest, resistance, dt=dt, method=method)
-    charged = decay * v + (gain * current + drive)
     return fire(
-        charged,
+        charge(current, v, decay=decay, gain=gain, drive=drive),
         v,
         refractory,
         v_threshold=v_threshold,

@@ -1,7 +1,19 @@
 """The steps of `conex_nn.functional` fused over whole sequences, forward and backward. Only speed lives here."""
 
-from conex_nn.kernels.adaptive import adaptive_sequence
-from conex_nn.kernels.li import li_sequence
-from conex_nn.kernels.lif import lif_sequence
+from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
+from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
+from conex_nn.kernels.li import li_rows, li_sequence
+from conex_nn.kernels.lif import lif_rows, lif_sequence
 
-__all__ = ["adaptive_sequence", "li_sequence", "lif_sequence"]
+__all__ = [
+    "Cells",
+    "Link",
+    "adaptive_rows",
+    "adaptive_sequence",
+    "event_currents",
+    "li_rows",
+    "li_sequence",
+    "lif_loop",
+    "lif_rows",
+    "lif_sequence",
+]

@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
-from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
-__all__ = ["adaptive_sequence"]
+__all__ = ["adaptive_rows", "adaptive_sequence"]
 
 
 def _forward_cpu(
@@ -31,9 +31,9 @@ def _forward_cpu(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
-    source = (current[0] if constant else current).to(v.dtype).contiguous()
+    source = in_line(current[0] if constant else current, v.dtype)
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    spikes = torch.empty(current.shape, dtype=v.dtype)
+    spikes = torch.empty_like(current, dtype=v.dtype, memory_format=torch.contiguous_format)
     charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
     held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
     history = spikes.new_empty((len(w), *current.shape) if trace else 0)
@@ -54,8 +54,9 @@ def _forward_cpu(
             save,
             trace,
         ),
-        (source, tiled, v.new_tensor([dt]), v, w, left, spikes, charged, held, history),
+        (source, tiled, v, w, left, spikes, charged, held, history),
         spikes.numel(),
+        scalars=(dt,),
     )
     return spikes.to(current.dtype), v, w, left, charged, held, history
 
@@ -87,7 +88,7 @@ def _(current, v, w, refractory, rows, dt, pauses, soft_reset, detach_reset, cod
 
 def _backward_in_place(
     grad_spikes: Tensor,
-    grad_v: Tensor,
+    grad_v: Tensor | None,
     grad_w: Tensor,
     charged: Tensor,
     held: Tensor,
@@ -104,26 +105,29 @@ def _backward_in_place(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     steps, total = charged.shape[0], v.numel()
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    carry = grad_v.clone(memory_format=torch.contiguous_format)
+    whole = torch.contiguous_format
+    carry = torch.zeros_like(v, memory_format=whole) if grad_v is None else grad_v.clone(memory_format=whole)
     carry_w = grad_w.clone(memory_format=torch.contiguous_format)
-    sums = charged.new_zeros((len(rows), total) if learn else 0)
+    sums = charged.new_zeros(len(rows), total) if learn else charged.new_empty(0)
     launch(
         "adaptive.backward",
         (uniform, code, len(grad_w), pauses, learn),
         v.dtype,
         (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
         (
-            grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]), charged, held, history,
-            v.contiguous(), carry, carry_w, torch.empty_like(v), sums,
+            in_line(grad_spikes, v.dtype), tiled, charged, held, history,
+            v.contiguous(), carry, carry_w, torch.empty_like(carry), sums,
         ),
         charged.numel(),
+        scalars=(first, second),
     )  # fmt: skip
-    return charged, carry, carry_w, reduce_rows(sums, rows) if learn else sums
+    # A tensor of its own can become a leaf's gradient as it is; the context still holds the other.
+    return charged.detach(), carry, carry_w, reduce_rows(sums, rows) if learn else sums
 
 
 def _backward_cpu(
     grad_spikes: Tensor,
-    grad_v: Tensor,
+    grad_v: Tensor | None,
     grad_w: Tensor,
     charged: Tensor,
     held: Tensor,
@@ -193,7 +197,6 @@ def _differentiate(ctx, grad_spikes, grad_v, grad_w, *_):
     charged, held, history, v, rows = ctx.saved_tensors
     refuse_if_spent(ctx)
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
-    grad_v = torch.zeros_like(v) if grad_v is None else grad_v
     grad_w = v.new_zeros(ctx.w_shape) if grad_w is None else grad_w
     learn = ctx.needs_input_grad[4]
     d_current, d_v, d_w, d_rows = call(
@@ -217,11 +220,8 @@ _forward.register_autograd(_differentiate, setup_context=_setup_context)
 _apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, derivative=_differentiate)
 
 
-def adaptive_sequence(
-    current: Tensor,
-    v: Tensor,
-    w: Tensor,
-    refractory: Tensor,
+def adaptive_rows(
+    neurons: torch.Size,
     *,
     decay: Tensor,
     gain: Tensor,
@@ -236,18 +236,11 @@ def adaptive_sequence(
     decay_w: Tensor,
     coupling: Tensor,
     jump: Tensor,
-    dt: float,
-    surrogate: Surrogate,
-    soft_reset: bool,
-    detach_reset: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Advance (adaptive) exponential neurons over a sequence: :func:`conex_nn.functional.aelif_step`, fused.
+) -> Tensor:
+    """Lay out the constants of exponential neurons as :func:`adaptive_sequence` reads them, differentiably.
 
     Args:
-        current: Input current, ``(time, *batch, *neurons)`` [nA].
-        v: Potential at the start [mV].
-        w: Adaptation currents at the start, ``(currents, *batch, *neurons)``; no row for an ELIF [nA].
-        refractory: Refractory time left at the start [ms].
+        neurons: Axes of one state, batch included.
         decay: What a step leaves of the potential [1].
         gain: Potential that a step adds per current [MOhm].
         drive: Potential that a step adds by itself [mV].
@@ -258,11 +251,48 @@ def adaptive_sequence(
         inverse_delta: ``1 / delta_t`` [1/mV].
         v_rh: Rheobase threshold [mV].
         v_rest: Resting potential [mV].
-        decay_w: What a step leaves of each adaptation current [1].
+        decay_w: What a step leaves of each adaptation current; no row for an ELIF [1].
         coupling: Adaptation that a step adds per potential [1/MOhm].
         jump: Adaptation that a spike adds [nA].
+
+    Example:
+        >>> one, none = torch.ones(1), torch.zeros(0, 1)
+        >>> adaptive_rows(
+        ...     torch.Size([2]), decay=one, gain=one, drive=one, v_threshold=one, v_reset=one, refractory_time=None,
+        ...     sharpness=one, inverse_delta=one, v_rh=one, v_rest=one, decay_w=none, coupling=none, jump=none).shape
+        torch.Size([10, 1])
+    """
+    pause = torch.zeros_like(v_reset) if refractory_time is None else refractory_time
+    parameters = [decay, gain, drive, v_threshold, v_reset, pause, sharpness, inverse_delta, v_rh, v_rest]
+    for triple in zip(decay_w.unbind(0), coupling.unbind(0), jump.unbind(0), strict=True):
+        parameters += triple
+    return stack_rows(parameters, neurons)
+
+
+def adaptive_sequence(
+    current: Tensor,
+    v: Tensor,
+    w: Tensor,
+    refractory: Tensor,
+    rows: Tensor,
+    *,
+    dt: float,
+    surrogate: Surrogate,
+    pauses: bool,
+    soft_reset: bool,
+    detach_reset: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Advance (adaptive) exponential neurons over a sequence: :func:`conex_nn.functional.aelif_step`, fused.
+
+    Args:
+        current: Input current, ``(time, *batch, *neurons)`` [nA].
+        v: Potential at the start [mV].
+        w: Adaptation currents at the start, ``(currents, *batch, *neurons)``; no row for an ELIF [nA].
+        refractory: Refractory time left at the start [ms].
+        rows: Constants, from :func:`adaptive_rows`.
         dt: Length of the step [ms].
         surrogate: Spike function, one with a ``code``.
+        pauses: Whether neurons are refractory after a spike.
         soft_reset: Subtract instead of setting.
         detach_reset: Let no gradient pass from the reset into the spikes.
 
@@ -272,20 +302,16 @@ def adaptive_sequence(
     Example:
         >>> import conex_nn.surrogate
         >>> one, none = torch.ones(1), torch.zeros(0, 1)
+        >>> rows = adaptive_rows(
+        ...     torch.Size([1]), decay=one, gain=0.5 * one, drive=0 * one, v_threshold=one, v_reset=0 * one,
+        ...     refractory_time=None, sharpness=0 * one, inverse_delta=one, v_rh=one, v_rest=0 * one,
+        ...     decay_w=none, coupling=none, jump=none)
         >>> spikes, v, _, _ = adaptive_sequence(
-        ...     torch.ones(3, 1), torch.zeros(1), none, torch.zeros(1), decay=one, gain=0.5 * one, drive=0 * one,
-        ...     v_threshold=one, v_reset=0 * one, refractory_time=None, sharpness=0 * one, inverse_delta=one,
-        ...     v_rh=one, v_rest=0 * one, decay_w=none, coupling=none, jump=none, dt=1.0,
-        ...     surrogate=conex_nn.surrogate.atan(), soft_reset=False, detach_reset=True)
+        ...     torch.ones(3, 1), torch.zeros(1), none, torch.zeros(1), rows, dt=1.0,
+        ...     surrogate=conex_nn.surrogate.atan(), pauses=False, soft_reset=False, detach_reset=True)
         >>> spikes.flatten(), v
         (tensor([0., 1., 0.]), tensor([0.5000]))
     """
-    pauses = refractory_time is not None
-    pause = refractory_time if pauses else torch.zeros_like(v_reset)
-    parameters = [decay, gain, drive, v_threshold, v_reset, pause, sharpness, inverse_delta, v_rh, v_rest]
-    for triple in zip(decay_w.unbind(0), coupling.unbind(0), jump.unbind(0), strict=True):
-        parameters += triple
-    rows = stack_rows(parameters, v.shape)
     check_dtype(rows, v)
     save = torch.is_grad_enabled() and any(t.requires_grad for t in (current, v, w, rows))
     first, second, *_ = (*surrogate.params, 0.0, 0.0)

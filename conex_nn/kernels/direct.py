@@ -13,19 +13,28 @@ from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
 
-__all__ = ["call", "differentiable", "may_overwrite", "refuse_if_spent"]
+__all__ = ["call", "differentiable", "may_overwrite", "plain", "refuse_if_spent"]
 
 Kernels = dict[str, Callable[..., Any]]
 """The functions behind an operator, by type of device."""
 
 
-def _plain(tensor: Tensor) -> bool:
-    """Whether an eager call on this tensor needs nothing of the dispatcher."""
+def plain(tensor: Tensor) -> bool:
+    """Whether an eager call on this tensor needs nothing of the dispatcher.
+
+    Args:
+        tensor: An input of the call.
+
+    Example:
+        >>> plain(torch.ones(1)), plain(torch.ones(1, device="meta"))
+        (True, True)
+    """
     return not (
         torch.compiler.is_compiling()
         or type(tensor) not in (Tensor, torch.nn.Parameter)
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack() > 0
+        or torch.autograd.forward_ad._current_level >= 0
     )
 
 
@@ -72,7 +81,7 @@ def call(operator: Callable[..., Any], kernels: Kernels, *inputs: Any) -> Any:
         >>> call(torch.ops.aten.neg, {"cpu": lambda x: -x}, torch.ones(1))
         tensor([-1.])
     """
-    kernel = kernels.get(inputs[0].device.type) if _plain(inputs[0]) else None
+    kernel = kernels.get(inputs[0].device.type) if plain(inputs[0]) else None
     return operator(*inputs) if kernel is None else kernel(*inputs)
 
 
@@ -100,6 +109,7 @@ def differentiable(
         >>> x.grad
         tensor([2.])
     """
+    once = once_differentiable(derivative)  # says so where a second derivative is asked for
 
     class Direct(Function):
         @staticmethod
@@ -110,13 +120,15 @@ def differentiable(
             return output
 
         @staticmethod
-        @once_differentiable
         def backward(ctx: Any, *grads: Tensor | None) -> Any:
-            return derivative(ctx, *grads)
+            return (once if torch.is_grad_enabled() else derivative)(ctx, *grads)
 
     def apply(*inputs: Any) -> Any:
-        if _plain(inputs[0]) and inputs[0].device.type in kernels:
+        kernel = kernels.get(inputs[0].device.type) if plain(inputs[0]) else None
+        if kernel is None:
+            return operator(*inputs)
+        if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
             return Direct.apply(*inputs)
-        return operator(*inputs)
+        return kernel(*inputs)
 
     return apply

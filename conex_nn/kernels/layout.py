@@ -5,10 +5,24 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["BLOCK", "check_dtype", "chunks_of", "reduce_rows", "stack_rows", "tile_rows"]
+__all__ = ["BLOCK", "check_dtype", "chunks_of", "in_line", "reduce_rows", "stack_rows", "tile_rows"]
 
 BLOCK = 2048
 """Neurons advanced together: their potentials stay in the first cache while time runs."""
+
+
+def in_line(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    """Return a tensor as a kernel of this dtype reads it: contiguous.
+
+    Args:
+        tensor: Any tensor.
+        dtype: Floating type of the kernel.
+
+    Example:
+        >>> in_line(torch.ones(3).expand(2, 3), torch.float64).stride()
+        (3, 1)
+    """
+    return tensor if tensor.dtype == dtype and tensor.is_contiguous() else tensor.to(dtype).contiguous()
 
 
 def stack_rows(parameters: Sequence[Tensor], neurons: torch.Size) -> Tensor:
@@ -69,9 +83,8 @@ def tile_rows(rows: Tensor, total: int) -> Tensor:
         >>> tile_rows(torch.tensor([[1.0, 2.0]]), total=4)
         tensor([[1., 2., 1., 2.]])
     """
-    if rows.shape[1] == 1:
-        return rows.contiguous()
-    return rows.repeat(1, max(1, min(BLOCK, total) // rows.shape[1])).contiguous()
+    times = 1 if rows.shape[1] == 1 else max(1, min(BLOCK, total) // rows.shape[1])
+    return rows.contiguous() if times == 1 else rows.repeat(1, times)
 
 
 def chunks_of(rows: Tensor, total: int) -> int:

@@ -6,18 +6,18 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.direct import call, differentiable
-from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 
-__all__ = ["li_sequence"]
+__all__ = ["li_rows", "li_sequence"]
 
 
 def _forward_cpu(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
-    source = (current[0] if constant else current).to(v.dtype).contiguous()
+    source = in_line(current[0] if constant else current, v.dtype)
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    out = torch.empty(current.shape, dtype=v.dtype)
+    out = torch.empty_like(current, dtype=v.dtype, memory_format=torch.contiguous_format)
     launch(
         "li.forward",
         (uniform,),
@@ -50,9 +50,9 @@ def _backward_cpu(
 ) -> tuple[Tensor, Tensor, Tensor]:
     steps, total = grad.shape[0], v.numel()
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    out = torch.empty(grad.shape, dtype=v.dtype)
-    carry = torch.zeros(v.shape, dtype=v.dtype)
-    sums = v.new_zeros((len(rows), total) if learn else 0)
+    out = torch.empty_like(grad, dtype=v.dtype, memory_format=torch.contiguous_format)
+    carry = torch.zeros_like(v, memory_format=torch.contiguous_format)
+    sums = v.new_zeros(len(rows), total) if learn else v.new_empty(0)
     launch(
         "li.backward",
         (uniform, learn),
@@ -98,25 +98,40 @@ _forward.register_autograd(_differentiate, setup_context=_setup_context)
 _apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, derivative=_differentiate)
 
 
-def li_sequence(current: Tensor, v: Tensor, *, decay: Tensor, gain: Tensor, drive: Tensor) -> Tensor:
+def li_rows(neurons: torch.Size, *, decay: Tensor, gain: Tensor, drive: Tensor) -> Tensor:
+    """Lay out the constants of leaky integrators as :func:`li_sequence` reads them, differentiably.
+
+    Args:
+        neurons: Axes of one state, batch included.
+        decay: What a step leaves of the potential [1].
+        gain: Potential that a step adds per current [MOhm].
+        drive: Potential that a step adds by itself [mV].
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> li_rows(torch.Size([1]), decay=0.5 * one, gain=one, drive=0 * one).flatten()
+        tensor([0.5000, 1.0000, 0.0000])
+    """
+    return stack_rows([decay, gain, drive], neurons)
+
+
+def li_sequence(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
     """Advance leaky integrators over a sequence: :func:`conex_nn.functional.li_step`, fused.
 
     Args:
         current: Input current, ``(time, *batch, *neurons)`` [nA].
         v: Potential at the start [mV].
-        decay: What a step leaves of the potential [1].
-        gain: Potential that a step adds per current [MOhm].
-        drive: Potential that a step adds by itself [mV].
+        rows: Constants, from :func:`li_rows`.
 
     Returns:
         The potential after each step [mV].
 
     Example:
         >>> one = torch.ones(1)
-        >>> li_sequence(torch.ones(2, 1), torch.zeros(1), decay=0.5 * one, gain=one, drive=0 * one)
+        >>> rows = li_rows(torch.Size([1]), decay=0.5 * one, gain=one, drive=0 * one)
+        >>> li_sequence(torch.ones(2, 1), torch.zeros(1), rows)
         tensor([[1.0000],
                 [1.5000]])
     """
-    rows = stack_rows([decay, gain, drive], v.shape)
     check_dtype(rows, v)
     return _apply(current, v, rows)

@@ -10,11 +10,11 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
-from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
-__all__ = ["lif_sequence"]
+__all__ = ["lif_rows", "lif_sequence"]
 
 
 def _forward_cpu(
@@ -33,9 +33,9 @@ def _forward_cpu(
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     steps, total = current.shape[0], v.numel()
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
-    source = (current[0] if constant else current).to(v.dtype).contiguous()
+    source = in_line(current[0] if constant else current, v.dtype)
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    spikes = torch.empty(current.shape, dtype=v.dtype)
+    spikes = torch.empty_like(current, dtype=v.dtype, memory_format=torch.contiguous_format)
     charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
     held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
     v = v.clone(memory_format=torch.contiguous_format)
@@ -45,8 +45,9 @@ def _forward_cpu(
         (uniform, pauses),
         v.dtype,
         (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, save),
-        (source, tiled, v.new_tensor([dt]), v, left, spikes, charged, held),
+        (source, tiled, v, left, spikes, charged, held),
         spikes.numel(),
+        scalars=(dt,),
     )
     return spikes.to(current.dtype), v, left, charged, held
 
@@ -76,7 +77,7 @@ def _(current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, code, 
 
 def _backward_in_place(
     grad_spikes: Tensor,
-    grad_v: Tensor,
+    grad_v: Tensor | None,
     charged: Tensor,
     held: Tensor,
     v: Tensor,
@@ -91,25 +92,25 @@ def _backward_in_place(
 ) -> tuple[Tensor, Tensor, Tensor]:
     steps, total = charged.shape[0], v.numel()
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    carry = grad_v.clone(memory_format=torch.contiguous_format)
-    sums = charged.new_zeros((len(rows), total) if learn else 0)
+    whole = torch.contiguous_format
+    carry = torch.zeros_like(v, memory_format=whole) if grad_v is None else grad_v.clone(memory_format=whole)
+    sums = charged.new_zeros(len(rows), total) if learn else charged.new_empty(0)
     launch(
         "lif.backward",
         (uniform, code, pauses, learn),
         v.dtype,
         (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
-        (
-            grad_spikes.to(v.dtype).contiguous(), tiled, v.new_tensor([first, second]),
-            charged, held, v.contiguous(), carry, torch.empty_like(v), sums,
-        ),
+        (in_line(grad_spikes, v.dtype), tiled, charged, held, v.contiguous(), carry, torch.empty_like(carry), sums),
         charged.numel(),
-    )  # fmt: skip
-    return charged, carry, reduce_rows(sums, rows) if learn else sums
+        scalars=(first, second),
+    )
+    # A tensor of its own can become a leaf's gradient as it is; the context still holds the other.
+    return charged.detach(), carry, reduce_rows(sums, rows) if learn else sums
 
 
 def _backward_cpu(
     grad_spikes: Tensor,
-    grad_v: Tensor,
+    grad_v: Tensor | None,
     charged: Tensor,
     held: Tensor,
     v: Tensor,
@@ -169,7 +170,6 @@ def _differentiate(ctx, grad_spikes, grad_v, *_):
     charged, held, v, rows = ctx.saved_tensors
     refuse_if_spent(ctx)
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
-    grad_v = torch.zeros_like(v) if grad_v is None else grad_v
     learn = ctx.needs_input_grad[3]
     d_current, d_v, d_rows = call(
         _backward,
@@ -190,10 +190,8 @@ _forward.register_autograd(_differentiate, setup_context=_setup_context)
 _apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, derivative=_differentiate)
 
 
-def lif_sequence(
-    current: Tensor,
-    v: Tensor,
-    refractory: Tensor,
+def lif_rows(
+    neurons: torch.Size,
     *,
     decay: Tensor,
     gain: Tensor,
@@ -201,8 +199,37 @@ def lif_sequence(
     v_threshold: Tensor,
     v_reset: Tensor,
     refractory_time: Tensor | None,
+) -> Tensor:
+    """Lay out the constants of integrate-and-fire neurons as :func:`lif_sequence` reads them, differentiably.
+
+    Args:
+        neurons: Axes of one state, batch included.
+        decay: What a step leaves of the potential [1].
+        gain: Potential that a step adds per current [MOhm].
+        drive: Potential that a step adds by itself [mV].
+        v_threshold: Threshold [mV].
+        v_reset: Potential after a spike [mV].
+        refractory_time: Absolute refractory time [ms]; None for none.
+
+    Example:
+        >>> one = torch.ones(1)
+        >>> lif_rows(torch.Size([2]), decay=0.5 * one, gain=one, drive=0 * one, v_threshold=one, v_reset=0 * one,
+        ...          refractory_time=None).flatten()
+        tensor([0.5000, 1.0000, 0.0000, 1.0000, 0.0000, 0.0000])
+    """
+    pause = torch.zeros_like(v_reset) if refractory_time is None else refractory_time
+    return stack_rows([decay, gain, drive, v_threshold, v_reset, pause], neurons)
+
+
+def lif_sequence(
+    current: Tensor,
+    v: Tensor,
+    refractory: Tensor,
+    rows: Tensor,
+    *,
     dt: float,
     surrogate: Surrogate,
+    pauses: bool,
     soft_reset: bool,
     detach_reset: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
@@ -212,14 +239,10 @@ def lif_sequence(
         current: Input current, ``(time, *batch, *neurons)`` [nA].
         v: Potential at the start [mV].
         refractory: Refractory time left at the start [ms].
-        decay: What a step leaves of the potential [1].
-        gain: Potential that a step adds per current [MOhm].
-        drive: Potential that a step adds by itself [mV].
-        v_threshold: Threshold [mV].
-        v_reset: Potential after a spike [mV].
-        refractory_time: Absolute refractory time [ms]; None for none.
+        rows: Constants, from :func:`lif_rows`.
         dt: Length of the step [ms].
         surrogate: Spike function, one with a ``code``.
+        pauses: Whether neurons are refractory after a spike.
         soft_reset: Subtract instead of setting.
         detach_reset: Let no gradient pass from the reset into the spikes.
 
@@ -228,17 +251,15 @@ def lif_sequence(
 
     Example:
         >>> import conex_nn.surrogate
-        >>> one = torch.ones(1)
+        >>> one, none = torch.ones(1), torch.zeros(1)
+        >>> rows = lif_rows(torch.Size([1]), decay=one, gain=0.5 * one, drive=none, v_threshold=one, v_reset=none,
+        ...                 refractory_time=None)
         >>> spikes, v, _ = lif_sequence(
-        ...     torch.ones(3, 1), torch.zeros(1), torch.zeros(1), decay=one, gain=0.5 * one, drive=0 * one,
-        ...     v_threshold=one, v_reset=0 * one, refractory_time=None, dt=1.0,
-        ...     surrogate=conex_nn.surrogate.atan(), soft_reset=False, detach_reset=True)
+        ...     torch.ones(3, 1), none, none, rows, dt=1.0, surrogate=conex_nn.surrogate.atan(), pauses=False,
+        ...     soft_reset=False, detach_reset=True)
         >>> spikes.flatten(), v
         (tensor([0., 1., 0.]), tensor([0.5000]))
     """
-    pauses = refractory_time is not None
-    pause = refractory_time if pauses else torch.zeros_like(v_reset)
-    rows = stack_rows([decay, gain, drive, v_threshold, v_reset, pause], v.shape)
     check_dtype(rows, v)
     save = torch.is_grad_enabled() and (current.requires_grad or v.requires_grad or rows.requires_grad)
     first, second, *_ = (*surrogate.params, 0.0, 0.0)

@@ -7,6 +7,7 @@ threads run it, and every number of threads gives the same result.
 import ctypes
 import functools
 import os
+import struct
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -56,6 +57,8 @@ def launch(
     numbers: Sequence[int],
     tensors: Sequence[Tensor | None],
     work: int,
+    *,
+    scalars: Sequence[float] = (),
 ) -> None:
     """Run a kernel over all its chunks and wait for it.
 
@@ -66,6 +69,7 @@ def launch(
         numbers: Its integer arguments.
         tensors: Contiguous tensors that it reads and writes; None for those it leaves alone.
         work: How many elements it touches; small jobs stay on one thread.
+        scalars: Its floating arguments; they stand between the integers and the tensors, as the bits of a double.
 
     Example:
         >>> out = torch.empty(2, 1)
@@ -77,7 +81,8 @@ def launch(
     """
     address = kernel(name, variant, dtype)
     pointers = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-    arguments = (ctypes.c_int64 * (1 + len(numbers) + len(pointers)))(0, *numbers, *pointers)
+    bits = struct.unpack(f"{len(scalars)}q", struct.pack(f"{len(scalars)}d", *scalars))
+    arguments = (ctypes.c_int64 * (1 + len(numbers) + len(bits) + len(pointers)))(0, *numbers, *bits, *pointers)
     threads = torch.get_num_threads() if work > _SERIAL else 1
     if threads == 1:
         _function(address)(arguments)

@@ -1,14 +1,18 @@
 """Neuron models: torch modules with an explicit state and one step."""
 
 from conex_nn.neurons.adaptive_lif import AELIF, AELIFState
+from conex_nn.neurons.behavior import Behavior
 from conex_nn.neurons.exponential_lif import ELIF
 from conex_nn.neurons.from_snntorch import FromSnnTorch
+from conex_nn.neurons.homeostasis import ActivityHomeostasis, Homeostasis, VoltageHomeostasis
 from conex_nn.neurons.integrate_and_fire import IF
 from conex_nn.neurons.izhikevich import Izhikevich, IzhikevichState
 from conex_nn.neurons.li import LI, LIState
 from conex_nn.neurons.lif import LIF
 from conex_nn.neurons.neuron import Neuron
+from conex_nn.neurons.noise import Noise
 from conex_nn.neurons.threshold import ThresholdState
+from conex_nn.neurons.winners import KWinners
 
 __all__ = [
     "AELIF",
@@ -17,10 +21,16 @@ __all__ = [
     "LI",
     "LIF",
     "AELIFState",
+    "ActivityHomeostasis",
+    "Behavior",
     "FromSnnTorch",
+    "Homeostasis",
     "Izhikevich",
     "IzhikevichState",
+    "KWinners",
     "LIState",
     "Neuron",
+    "Noise",
     "ThresholdState",
+    "VoltageHomeostasis",
 ]

@@ -7,9 +7,10 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from conex_nn.functional import aelif_step, decay_factor, membrane_coefficients
+from conex_nn.functional import adapt, decay_factor, exponential_charge, membrane_coefficients
 from conex_nn.functional.leak import Method, rise_factor
-from conex_nn.kernels import adaptive_sequence
+from conex_nn.kernels import adaptive_rows, adaptive_sequence
+from conex_nn.neurons.kept import kept
 from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron
 from conex_nn.surrogate import SpikeFunction
@@ -128,7 +129,8 @@ class AELIF(ThresholdNeuron):
         v, refractory = self._start(x, self.v_rest)
         return AELIFState(v, v.new_zeros(self.currents, *v.shape), refractory)
 
-    def _coefficients(self, dt: float) -> Coefficients:
+    @override
+    def _membrane(self, dt: float) -> Coefficients:
         return membrane_coefficients(self.tau_mem, self.v_rest, self.resistance, dt=dt, method=self.method)
 
     def _spread(self, rows: Tensor, axes: int) -> Tensor:
@@ -137,53 +139,65 @@ class AELIF(ThresholdNeuron):
         return rows.expand(self.currents, *rows.shape[1:])
 
     @override
-    def step(self, current: Tensor, state: AELIFState, *, dt: float = 1.0) -> tuple[Tensor, AELIFState]:
-        spikes, v, w, refractory = aelif_step(
-            self._shake(current, self._coefficients, dt),
+    def _integrate(self, current: Tensor, state: AELIFState, dt: float) -> Tensor:
+        decay, gain, drive = self._coefficients(dt)
+        return exponential_charge(
+            self._shake(current, self._coefficients, dt) - state.w.sum(0),
             state.v,
-            state.w,
-            state.refractory if self._pauses else None,
-            tau_mem=self.tau_mem,
-            v_rest=self.v_rest,
-            resistance=self.resistance,
+            decay=decay,
+            gain=gain,
+            drive=drive,
+            sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
             delta_t=self.delta_t,
             v_rh=self.v_rh,
+        )
+
+    @override
+    def fire(self, v: Tensor, state: AELIFState, *, dt: float = 1.0) -> tuple[Tensor, AELIFState]:
+        spikes, v, refractory = self._fire(v, state, dt)
+        w = adapt(
+            state.w,
+            v,
+            spikes,
+            v_rest=self.v_rest,
             tau_w=self._spread(self.tau_w, state.v.dim()),
             a=self._spread(self.a, state.v.dim()),
             b=self._spread(self.b, state.v.dim()),
             dt=dt,
-            spike_fn=self.spike_fn,
             method=self.method,
-            **self._firing(),
         )
-        return spikes.to(current.dtype), AELIFState(v, w, state.refractory if refractory is None else refractory)
+        return spikes, AELIFState(v, w, refractory)
 
     @override
     def fused(self, current: Tensor, state: AELIFState, *, dt: float) -> tuple[Tensor, AELIFState] | None:
         surrogate = self._surrogate(current)
         if surrogate is None:
             return None
-        decay, gain, drive = self._coefficients(dt)
-        axes = max(rows.dim() for rows in (self.tau_w, self.a, self.b)) - 1
-        tau_w, a, b = (self._spread(rows, axes) for rows in (self.tau_w, self.a, self.b))
-        spikes, v, w, refractory = adaptive_sequence(
-            self._shake(current, self._coefficients, dt),
-            *state,
-            decay=decay,
-            gain=gain,
-            drive=drive,
-            sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
-            inverse_delta=1 / self.delta_t,
-            v_rh=self.v_rh,
-            v_rest=self.v_rest,
-            decay_w=decay_factor(tau_w, dt=dt, method=self.method),
-            coupling=rise_factor(tau_w, dt=dt, method=self.method) * a,
-            jump=b,
-            dt=dt,
-            surrogate=surrogate,
-            **self._firing(),
-        )
-        return spikes.to(current.dtype), AELIFState(v, w, refractory)
+        neurons = state.v.shape
+
+        def make() -> Tensor:
+            decay, gain, drive = self._membrane(dt)
+            axes = max(rows.dim() for rows in (self.tau_w, self.a, self.b)) - 1
+            tau_w, a, b = (self._spread(rows, axes) for rows in (self.tau_w, self.a, self.b))
+            return adaptive_rows(
+                neurons,
+                decay=decay,
+                gain=gain,
+                drive=drive,
+                sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
+                inverse_delta=1 / self.delta_t,
+                v_rh=self.v_rh,
+                v_rest=self.v_rest,
+                decay_w=decay_factor(tau_w, dt=dt, method=self.method),
+                coupling=rise_factor(tau_w, dt=dt, method=self.method) * a,
+                jump=b,
+                **self._jump(),
+            )
+
+        rows = kept(self, "rows", (dt, self.method, self._pauses, neurons), make)
+        current = self._shake(current, self._coefficients, dt)
+        spikes, *after = adaptive_sequence(current, *state, rows, dt=dt, surrogate=surrogate, **self._switches())
+        return spikes, AELIFState(*after)
 
 
 def _rows(value: float | Sequence[float] | Tensor) -> Tensor:

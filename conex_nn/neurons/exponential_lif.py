@@ -3,9 +3,10 @@
 from torch import Tensor
 from typing_extensions import override
 
-from conex_nn.functional import elif_step, membrane_coefficients
+from conex_nn.functional import exponential_charge, membrane_coefficients
 from conex_nn.functional.leak import Method, rise_factor
-from conex_nn.kernels import adaptive_sequence
+from conex_nn.kernels import adaptive_rows, adaptive_sequence
+from conex_nn.neurons.kept import kept
 from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron, ThresholdState
 from conex_nn.surrogate import SpikeFunction
@@ -85,51 +86,51 @@ class ELIF(ThresholdNeuron):
     def initial_state(self, x: Tensor) -> ThresholdState:
         return self._start(x, self.v_rest)
 
-    def _coefficients(self, dt: float) -> Coefficients:
+    @override
+    def _membrane(self, dt: float) -> Coefficients:
         return membrane_coefficients(self.tau_mem, self.v_rest, self.resistance, dt=dt, method=self.method)
 
     @override
-    def step(self, current: Tensor, state: ThresholdState, *, dt: float = 1.0) -> tuple[Tensor, ThresholdState]:
-        spikes, v, refractory = elif_step(
+    def _integrate(self, current: Tensor, state: ThresholdState, dt: float) -> Tensor:
+        decay, gain, drive = self._coefficients(dt)
+        return exponential_charge(
             self._shake(current, self._coefficients, dt),
             state.v,
-            state.refractory if self._pauses else None,
-            tau_mem=self.tau_mem,
-            v_rest=self.v_rest,
-            resistance=self.resistance,
+            decay=decay,
+            gain=gain,
+            drive=drive,
+            sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
             delta_t=self.delta_t,
             v_rh=self.v_rh,
-            dt=dt,
-            spike_fn=self.spike_fn,
-            method=self.method,
-            **self._firing(),
         )
-        return spikes.to(current.dtype), ThresholdState(v, state.refractory if refractory is None else refractory)
 
     @override
     def fused(self, current: Tensor, state: ThresholdState, *, dt: float) -> tuple[Tensor, ThresholdState] | None:
         surrogate = self._surrogate(current)
         if surrogate is None:
             return None
-        decay, gain, drive = self._coefficients(dt)
-        none = state.v.new_empty(0, 1)
+        neurons, none = state.v.shape, state.v.new_empty(0, *state.v.shape)
+
+        def make() -> Tensor:
+            decay, gain, drive = self._membrane(dt)
+            return adaptive_rows(
+                neurons,
+                decay=decay,
+                gain=gain,
+                drive=drive,
+                sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
+                inverse_delta=1 / self.delta_t,
+                v_rh=self.v_rh,
+                v_rest=self.v_rest,
+                decay_w=none,
+                coupling=none,
+                jump=none,
+                **self._jump(),
+            )
+
+        rows = kept(self, "rows", (dt, self.method, self._pauses, neurons), make)
+        current = self._shake(current, self._coefficients, dt)
         spikes, v, _, refractory = adaptive_sequence(
-            self._shake(current, self._coefficients, dt),
-            state.v,
-            state.v.new_empty(0, *state.v.shape),
-            state.refractory,
-            decay=decay,
-            gain=gain,
-            drive=drive,
-            sharpness=rise_factor(self.tau_mem, dt=dt, method=self.method) * self.delta_t,
-            inverse_delta=1 / self.delta_t,
-            v_rh=self.v_rh,
-            v_rest=self.v_rest,
-            decay_w=none,
-            coupling=none,
-            jump=none,
-            dt=dt,
-            surrogate=surrogate,
-            **self._firing(),
+            current, state.v, none, state.refractory, rows, dt=dt, surrogate=surrogate, **self._switches()
         )
-        return spikes.to(current.dtype), ThresholdState(v, refractory)
+        return spikes, ThresholdState(v, refractory)

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from conex_nn.functional import if_step
+from conex_nn.functional import charge
 from conex_nn.kernels import lif_sequence
 from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron, ThresholdState
@@ -68,37 +68,23 @@ class IF(ThresholdNeuron):
     def initial_state(self, x: Tensor) -> ThresholdState:
         return self._start(x, self.v_rest)
 
-    def _coefficients(self, dt: float) -> Coefficients:
+    @override
+    def _membrane(self, dt: float) -> Coefficients:
         gain = dt / self.capacitance
         return torch.ones_like(gain), gain, torch.zeros_like(gain)
 
     @override
-    def step(self, current: Tensor, state: ThresholdState, *, dt: float = 1.0) -> tuple[Tensor, ThresholdState]:
-        spikes, v, refractory = if_step(
-            self._shake(current, self._coefficients, dt),
-            state.v,
-            state.refractory if self._pauses else None,
-            capacitance=self.capacitance,
-            dt=dt,
-            spike_fn=self.spike_fn,
-            **self._firing(),
-        )
-        return spikes.to(current.dtype), ThresholdState(v, state.refractory if refractory is None else refractory)
+    def _integrate(self, current: Tensor, state: ThresholdState, dt: float) -> Tensor:
+        decay, gain, drive = self._coefficients(dt)
+        current = self._shake(current, self._coefficients, dt)
+        return charge(current, state.v, decay=decay, gain=gain, drive=drive)
 
     @override
     def fused(self, current: Tensor, state: ThresholdState, *, dt: float) -> tuple[Tensor, ThresholdState] | None:
         surrogate = self._surrogate(current)
         if surrogate is None:
             return None
-        decay, gain, drive = self._coefficients(dt)
-        spikes, v, refractory = lif_sequence(
-            self._shake(current, self._coefficients, dt),
-            *state,
-            decay=decay,
-            gain=gain,
-            drive=drive,
-            dt=dt,
-            surrogate=surrogate,
-            **self._firing(),
-        )
-        return spikes.to(current.dtype), ThresholdState(v, refractory)
+        current = self._shake(current, self._coefficients, dt)
+        rows = self._lif_rows(state.v.shape, dt)
+        spikes, *after = lif_sequence(current, *state, rows, dt=dt, surrogate=surrogate, **self._switches())
+        return spikes, ThresholdState(*after)

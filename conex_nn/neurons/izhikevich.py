@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
-from conex_nn.functional import izhikevich_step
+from conex_nn.functional import izhikevich_charge, izhikevich_fire
 from conex_nn.neurons.parameters import register, require_above
 from conex_nn.neurons.threshold import Coefficients, MembraneNeuron
 from conex_nn.surrogate import SpikeFunction, fast_sigmoid, from_snntorch
@@ -99,14 +99,48 @@ class Izhikevich(MembraneNeuron):
         v = self._like(x, self.v_init)
         return IzhikevichState(v, self.b * v)
 
-    def _coefficients(self, dt: float) -> Coefficients:
+    @override
+    def _membrane(self, dt: float) -> Coefficients:
         gain = torch.full_like(self.a, dt)
         return torch.ones_like(gain), gain, torch.zeros_like(gain)
 
-    @override
-    def step(self, current: Tensor, state: IzhikevichState, *, dt: float = 1.0) -> tuple[Tensor, IzhikevichState]:
-        spikes, v, u = izhikevich_step(
-            self._shake(current, self._coefficients, dt),
+    @property
+    def v_threshold(self) -> Tensor:
+        """The potential at which a spike is cut off, ``v_peak``, under the name that other models have for it [mV]."""
+        return self.v_peak
+
+    @v_threshold.setter
+    def v_threshold(self, value: Tensor) -> None:
+        self.v_peak = value
+
+    @property
+    def v_reset(self) -> Tensor:
+        """The potential after a spike, ``c``, under the name that other models have for it [mV]."""
+        return self.c
+
+    def charge(self, current: Tensor, state: IzhikevichState, *, dt: float = 1.0) -> Tensor:
+        """Return the potential after integration and membrane noise, before firing: the first half of a step.
+
+        Args:
+            current: Input current, ``(*batch, *neurons)`` [nA].
+            state: State before the step.
+            dt: Length of the step [ms].
+        """
+        return izhikevich_charge(self._shake(current, self._coefficients, dt), *state, dt=dt)
+
+    def fire(self, v: Tensor, state: IzhikevichState, *, dt: float = 1.0) -> tuple[Tensor, IzhikevichState]:
+        """Fire, reset and recover: the second half of a step.
+
+        Args:
+            v: Charged potential, ``(*batch, *neurons)``: of :meth:`charge`, possibly changed since [mV].
+            state: State before the step.
+            dt: Length of the step [ms].
+
+        Returns:
+            Spikes, and the state after the step.
+        """
+        spikes, v, u = izhikevich_fire(
+            v,
             *state,
             a=self.a,
             b=self.b,
@@ -116,4 +150,9 @@ class Izhikevich(MembraneNeuron):
             dt=dt,
             spike_fn=self.spike_fn,
         )
-        return spikes.to(current.dtype), IzhikevichState(v, u)
+        return spikes, IzhikevichState(v, u)
+
+    @override
+    def step(self, current: Tensor, state: IzhikevichState, *, dt: float = 1.0) -> tuple[Tensor, IzhikevichState]:
+        spikes, state = self.fire(self.charge(current, state, dt=dt), state, dt=dt)
+        return spikes.to(current.dtype), state

@@ -7,7 +7,8 @@ from typing_extensions import override
 
 from conex_nn.functional import li_step, membrane_coefficients
 from conex_nn.functional.leak import Method
-from conex_nn.kernels import li_sequence
+from conex_nn.kernels import li_rows, li_sequence
+from conex_nn.neurons.kept import kept
 from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, MembraneNeuron
 
@@ -63,7 +64,8 @@ class LI(MembraneNeuron):
     def initial_state(self, x: Tensor) -> LIState:
         return LIState(self._like(x, self.v_rest))
 
-    def _coefficients(self, dt: float) -> Coefficients:
+    @override
+    def _membrane(self, dt: float) -> Coefficients:
         return membrane_coefficients(self.tau_mem, self.v_rest, self.resistance, dt=dt, method=self.method)
 
     @override
@@ -83,6 +85,12 @@ class LI(MembraneNeuron):
     def fused(self, current: Tensor, state: LIState, *, dt: float) -> tuple[Tensor, LIState] | None:
         if not self._has_kernel(current):
             return None
-        decay, gain, drive = self._coefficients(dt)
-        v = li_sequence(self._shake(current, self._coefficients, dt), state.v, decay=decay, gain=gain, drive=drive)
+        neurons = state.v.shape
+
+        def make() -> Tensor:
+            decay, gain, drive = self._membrane(dt)
+            return li_rows(neurons, decay=decay, gain=gain, drive=drive)
+
+        rows = kept(self, "rows", (dt, self.method, neurons), make)
+        v = li_sequence(self._shake(current, self._coefficients, dt), state.v, rows)
         return v, LIState(v[-1].clone())  # a view would keep the whole sequence in memory

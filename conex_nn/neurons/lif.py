@@ -3,7 +3,7 @@
 from torch import Tensor
 from typing_extensions import override
 
-from conex_nn.functional import lif_step, membrane_coefficients
+from conex_nn.functional import charge, membrane_coefficients
 from conex_nn.functional.leak import Method
 from conex_nn.kernels import lif_sequence
 from conex_nn.neurons.parameters import register
@@ -97,39 +97,22 @@ class LIF(ThresholdNeuron):
     def initial_state(self, x: Tensor) -> ThresholdState:
         return self._start(x, self.v_rest)
 
-    def _coefficients(self, dt: float) -> Coefficients:
+    @override
+    def _membrane(self, dt: float) -> Coefficients:
         return membrane_coefficients(self.tau_mem, self.v_rest, self.resistance, dt=dt, method=self.method)
 
     @override
-    def step(self, current: Tensor, state: ThresholdState, *, dt: float = 1.0) -> tuple[Tensor, ThresholdState]:
-        spikes, v, refractory = lif_step(
-            self._shake(current, self._coefficients, dt),
-            state.v,
-            state.refractory if self._pauses else None,
-            tau_mem=self.tau_mem,
-            v_rest=self.v_rest,
-            resistance=self.resistance,
-            dt=dt,
-            spike_fn=self.spike_fn,
-            method=self.method,
-            **self._firing(),
-        )
-        return spikes.to(current.dtype), ThresholdState(v, state.refractory if refractory is None else refractory)
+    def _integrate(self, current: Tensor, state: ThresholdState, dt: float) -> Tensor:
+        decay, gain, drive = self._coefficients(dt)
+        current = self._shake(current, self._coefficients, dt)
+        return charge(current, state.v, decay=decay, gain=gain, drive=drive)
 
     @override
     def fused(self, current: Tensor, state: ThresholdState, *, dt: float) -> tuple[Tensor, ThresholdState] | None:
         surrogate = self._surrogate(current)
         if surrogate is None:
             return None
-        decay, gain, drive = self._coefficients(dt)
-        spikes, v, refractory = lif_sequence(
-            self._shake(current, self._coefficients, dt),
-            *state,
-            decay=decay,
-            gain=gain,
-            drive=drive,
-            dt=dt,
-            surrogate=surrogate,
-            **self._firing(),
-        )
-        return spikes.to(current.dtype), ThresholdState(v, refractory)
+        current = self._shake(current, self._coefficients, dt)
+        rows = self._lif_rows(state.v.shape, dt)
+        spikes, *after = lif_sequence(current, *state, rows, dt=dt, surrogate=surrogate, **self._switches())
+        return spikes, ThresholdState(*after)

@@ -21,6 +21,10 @@ class Neuron(nn.Module):
     batches, carries state from call to call when asked to, is recorded, checkpointed and tested like ours. State is
     a value: it goes in and comes out, and nothing has to be reset.
 
+    A model whose step falls into two, ``charge(current, state, *, dt) -> v``, the potential before firing, and
+    ``fire(v, state, *, dt) -> (spikes, state)``, can be used with what comes between them in a population: noise,
+    k winners, voltage homeostasis, a :class:`Behavior` of your own at ``membrane``.
+
     Example:
         >>> from typing import NamedTuple
         >>> class Counter(Neuron):

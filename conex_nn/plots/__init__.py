@@ -3,7 +3,8 @@
 from conex_nn.plots.axes import side_by_side
 from conex_nn.plots.confusion import confusion
 from conex_nn.plots.curves import curves, read_log
+from conex_nn.plots.network import network
 from conex_nn.plots.palette import COLOURS
 from conex_nn.plots.raster import raster
 
-__all__ = ["COLOURS", "confusion", "curves", "raster", "read_log", "side_by_side"]
+__all__ = ["COLOURS", "confusion", "curves", "network", "raster", "read_log", "side_by_side"]

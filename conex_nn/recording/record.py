@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from conex_nn.neurons import Neuron
-from conex_nn.recording.recording import Recording, nearest
-from conex_nn.recording.spiking import is_spiking
+from conex_nn.recording.spiking import is_spiking, outlet
+from conex_nn.structure import Population, Source
+from conex_nn.structure.recorder import in_backward
+from conex_nn.structure.recording import Recording, nearest
 
 __all__ = ["module_at", "record"]
 
@@ -27,8 +29,8 @@ def record(
     Args:
         module: A network, or any module.
         addresses: Dotted paths of modules within it, as ``named_modules`` gives them; ``""`` is the module itself.
-        variables: Of each: ``"spikes"`` (of spiking neurons), ``"output"`` (of any module), or a state variable of
-            a neuron, such as ``"v"``.
+        variables: Of each: ``"spikes"`` (of spiking neurons and their populations), ``"output"`` (of any module), or a
+            state variable of a neuron, such as ``"v"``. Populations of a ``Neocortex`` show more to its ``record``.
         detach: Keep the values only; otherwise gradients pass through what is recorded.
 
     Yields:
@@ -94,18 +96,14 @@ def _check_variables(address: str, target: nn.Module, variables: tuple[str, ...]
     fields = getattr(getattr(target, "State", None), "_fields", None)
     if isinstance(target, Neuron) and fields is None:
         return  # its state is known once it runs
-    known = (*(["spikes"] if is_spiking(target) else []), "output", *(fields or ()))
+    known = (*(["spikes"] if is_spiking(target) or isinstance(target, Source) else []), "output", *(fields or ()))
     for variable in variables:
         if variable not in known:
+            hint = " `net.record(...)` sees the state of populations." if isinstance(target, Population) else ""
             raise ValueError(
                 f"Expected a variable of {address!r} ({type(target).__name__}), got {variable!r}."
-                f"{nearest(variable, known)}"
+                f"{nearest(variable, known)}{hint}"
             )
-
-
-def _in_backward() -> bool:
-    """Whether autograd runs: what is checkpointed is then computed again, and must not be recorded again."""
-    return torch._C._current_graph_task_id() >= 0
 
 
 def _listen(target: nn.Module, variables: tuple[str, ...], store: Callable[[str, Tensor], None]) -> list[Any]:
@@ -126,7 +124,7 @@ def _listen(target: nn.Module, variables: tuple[str, ...], store: Callable[[str,
         return args, {**kwargs, "observe": observe}
 
     def after(_: nn.Module, __: Any, result: Any) -> None:
-        if _in_backward():
+        if in_backward():
             return
         for name in of_output:
             store(name, result[0] if isinstance(result, tuple) else result)
@@ -134,7 +132,7 @@ def _listen(target: nn.Module, variables: tuple[str, ...], store: Callable[[str,
             store(name, torch.stack(values))
         steps.clear()
 
-    handles: list[Any] = [target.register_forward_hook(after)]
+    handles: list[Any] = [outlet(target).register_forward_hook(after)]
     if of_state:
         handles.append(target.register_forward_pre_hook(before, with_kwargs=True))
     return handles

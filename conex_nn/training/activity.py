@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from typing_extensions import override
 
-from conex_nn.recording import spiking_layers
+from conex_nn.recording import outlet, spiking_layers
+from conex_nn.structure import Connection, Neocortex
 from conex_nn.training.firing_rate import FiringRate
 from conex_nn.training.sparsity import Sparsity
 from conex_nn.training.synaptic_operations import SynapticOperations, counts_operations, synaptic_operations
@@ -19,6 +20,8 @@ __all__ = ["Activity"]
 
 class Activity(nn.Module):
     """Metrics of the spiking layers and synapses of a network, counted by hooks as it runs: no spikes are kept.
+
+    In a ``Neocortex``, the operations of a spike are counted when it is fired, in all connections that it goes into.
 
     Args:
         net: Network to be watched.
@@ -53,8 +56,10 @@ class Activity(nn.Module):
         handles = []
         try:
             for address, layer in spiking_layers(net).items():
-                handles.append(layer.register_forward_hook(self._counting_spikes(address)))
-            for synapse in filter(counts_operations, net.modules()):
+                handles.append(outlet(layer).register_forward_hook(self._counting_spikes(address)))
+            for axon, synapses in _behind_axons(net):
+                handles.append(axon.register_forward_hook(_counting_operations(synapses, operations)))
+            for synapse in _outside_connections(net):
                 handles.append(
                     synapse.register_forward_hook(lambda module, args, _: operations.append(_operations(module, args)))
                 )
@@ -89,6 +94,35 @@ class Activity(nn.Module):
 
 def _key(address: str) -> str:
     return address.replace(".", "/") or "net"
+
+
+def _behind_axons(net: nn.Module) -> Iterator[tuple[nn.Module, list[nn.Module]]]:
+    """Yield every axon of a ``Neocortex`` with the synapses, of connections that are on, that its spikes pass."""
+    for cortex in net.modules():
+        if not isinstance(cortex, Neocortex):
+            continue
+        network = cortex.network()
+        synapses: dict[str, list[nn.Module]] = {}
+        for part in network.parts:
+            for edge in (*part.inner, *part.outer):
+                connection = network.connections[edge.name]
+                if connection.enabled and counts_operations(connection.synapse):
+                    synapses.setdefault(edge.source, []).append(connection.synapse)
+        yield from ((network.populations[source].axon, found) for source, found in synapses.items())
+
+
+def _outside_connections(net: nn.Module) -> Iterator[nn.Module]:
+    """Yield what is called as a module of its own and has operations to count."""
+    counted = [m.synapse for m in net.modules() if isinstance(m, Connection) and counts_operations(m.synapse)]
+    inside = {id(part) for synapse in counted for part in synapse.modules()}
+    yield from (module for module in net.modules() if counts_operations(module) and id(module) not in inside)
+
+
+def _counting_operations(synapses: list[nn.Module], operations: list[Tensor]) -> Any:
+    def count(_: nn.Module, __: Any, spikes: Tensor) -> None:
+        operations.append(torch.stack([synaptic_operations(synapse, spikes) for synapse in synapses]).sum())
+
+    return count
 
 
 def _operations(module: nn.Module, args: tuple[Tensor, ...]) -> Tensor:

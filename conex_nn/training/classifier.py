@@ -15,12 +15,13 @@ from torchmetrics.classification import MulticlassAccuracy
 from typing_extensions import override
 
 from conex_nn.memory import keep_memory
-from conex_nn.recording import module_at, record, spiking_layers
+from conex_nn.recording import record, spiking_layers
 from conex_nn.training.batch_checks import check_batch, check_outputs, check_scores
 from conex_nn.training.decode import spike_count
 from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.losses import takes_sequence
 from conex_nn.training.random_state import random_states, restore_random_states
+from conex_nn.training.readout import read_out, readout_address, step_length
 from conex_nn.training.same_model import check_same_model
 
 __all__ = ["SpikingClassifier"]
@@ -41,10 +42,14 @@ class SpikingClassifier(L.LightningModule):
     (with data loaded in the main process, which is the default of :mod:`conex_nn.data`).
 
     Args:
-        net: Any module with ``net(xs, state=None, *, dt, detach_every, checkpoint_every) -> (ys, state)``.
+        net: Any module with ``net(xs, state=None, *, dt, detach_every, checkpoint_every) -> (ys, state)``, such as a
+            ``Neocortex`` with one input, which is asked for the readout's population alone.
         num_classes: Number of classes [1].
         readout: Address of the module whose output is read, as ``named_modules`` gives it; None for the net's output.
-        decode: Maps outputs ``(time, batch, classes)`` to scores ``(batch, classes)``, e.g. :func:`spike_count`.
+            In a ``Neocortex``: of a population, or of a port or a container that stands for one; None for its only
+            population, or that of its only ``OutputLayer``.
+        decode: Maps outputs ``(time, batch, classes)`` to scores ``(batch, classes)``, e.g. :func:`spike_count`. A
+            population of several axes is flattened.
         loss: ``loss(scores, labels)``; or one of whole sequences, ``loss(outputs, labels)``: any of snnTorch's
             (``snntorch.functional.ce_rate_loss()`` ...), or your own in :class:`OnSequence`.
         optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.Adam, lr=2e-3)``.
@@ -54,12 +59,13 @@ class SpikingClassifier(L.LightningModule):
         scheduler_interval: When any other scheduler is advanced.
         regularisers: Added to the training loss, by the name to log them under: ``{"rate": RateTarget(rate=20.0)}``.
         top_k: Guesses that the second accuracy allows [1].
-        dt: Length of a step [ms].
+        dt: Length of a step; None for the net's own, or 1 where it has none [ms].
         detach_every: Steps after which gradients stop (truncated back-propagation through time) [1].
         checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept [1].
 
     Raises:
-        ValueError: A number out of range, or a readout that does not exist; at fitting: nothing to train; at a step: a
+        ValueError: A number out of range, a ``dt`` that is not the net's, or a readout that does not exist or is needed
+            to tell several outputs apart; at fitting: nothing to train; at a step: a
             batch or an output of the wrong shape, labels out of range, NaN; at loading: a checkpoint of another model.
         TypeError: A net that is no module; at a step: a batch that is not ``(x, labels)``.
 
@@ -86,7 +92,7 @@ class SpikingClassifier(L.LightningModule):
         scheduler_interval: Literal["epoch", "step"] = "epoch",
         regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Any]] | None = None,
         top_k: int = 2,
-        dt: float = 1.0,
+        dt: float | None = None,
         detach_every: int | None = None,
         checkpoint_every: int | None = None,
     ) -> None:
@@ -99,15 +105,13 @@ class SpikingClassifier(L.LightningModule):
             raise ValueError(f"Expected `top_k` to be from 1 to `num_classes` = {num_classes} [1], got {top_k}.")
         if scheduler_interval not in ("epoch", "step"):
             raise ValueError(f'Expected `scheduler_interval` to be "epoch" or "step", got {scheduler_interval!r}.')
-        if readout is not None:
-            module_at(net, readout)
         # Modules and callables stay out: a checkpoint holds only what can be loaded with weights_only=True.
         self.save_hyperparameters(
             "num_classes", "readout", "scheduler_interval", "top_k", "dt", "detach_every", "checkpoint_every"
         )
         self.net = net
         self.num_classes = num_classes
-        self.readout = readout
+        self.readout = readout_address(net, readout)
         self.decode = decode
         self.loss = loss
         self.make_optimizer = optimizer
@@ -116,12 +120,12 @@ class SpikingClassifier(L.LightningModule):
         self.regularisers = dict(regularisers or {})
         if self.regularisers and not spiking_layers(net):
             raise ValueError("Expected `net` to have spiking layers for its `regularisers`, got none.")
-        self.dt = dt
+        self.dt = step_length(net, dt)
         self.detach_every = detach_every
         self.checkpoint_every = checkpoint_every
         self.train_accuracy = MulticlassAccuracy(num_classes, average="micro", validate_args=False)
-        self.validation = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=dt)
-        self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=dt, thorough=True)
+        self.validation = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=self.dt)
+        self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=self.dt, thorough=True)
         self.confusion: Tensor | None = None
         self._to_restore: list[dict[str, Any]] | None = None
 
@@ -143,12 +147,7 @@ class SpikingClassifier(L.LightningModule):
         if not xs.is_floating_point():
             xs = xs.to(self.dtype)
         options = {"dt": self.dt, "detach_every": self.detach_every, "checkpoint_every": self.checkpoint_every}
-        if self.readout is None:
-            ys, _ = self.net(xs, **options)
-        else:
-            with record(self.net, self.readout, variables=["output"], detach=False) as recording:
-                self.net(xs, **options)
-            ys = recording[f"{self.readout}.output"]
+        ys = read_out(self.net, xs, self.readout, **options)
         ys = check_outputs(ys, num_classes=self.num_classes, steps=len(xs), batch=len(x))
         return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 from torchmetrics import Metric
 from typing_extensions import override
 
+from conex_nn.synapses import Sparse, Synapse
+
 __all__ = ["SynapticOperations", "counts_operations", "synaptic_operations"]
 
 
@@ -58,12 +60,13 @@ def synaptic_operations(synapse: nn.Module, x: Tensor) -> Tensor:
 
     The count is exact: ``out_features`` for each such input of a Linear; for one of a convolution, the output positions
     whose kernel covers it times the output channels of its group, so inputs near an edge or between strides count
-    less. Inputs need not be 0 or 1: an analogue input counts as one operation per weight too. An input that is computed
-    once for all steps (see ``Sequential``) counts once. For a synapse of your own,
-    ``@synaptic_operations.register``.
+    less. For a ``Synapse`` it is the weights through which the input reaches a target: for a Dense one those that the
+    mask leaves, for a Sparse one the edges. Inputs need not be 0 or 1: an analogue input counts as one operation per
+    weight too. An input that is computed once for all steps (see ``Sequential``) counts once. For any other module of
+    your own, ``@synaptic_operations.register``.
 
     Args:
-        synapse: A Linear or a convolution (1d, 2d, 3d).
+        synapse: A Linear, a convolution (1d, 2d, 3d), or a ``Synapse``.
         x: Its input, with any number of leading axes.
 
     Returns:
@@ -126,3 +129,17 @@ def _covers(synapse: nn.Conv1d | nn.Conv2d | nn.Conv3d, axis: int, *, size: int,
     return torch.zeros(size + 1, dtype=torch.long, device=device).index_add_(
         0, taken.flatten(), torch.ones_like(taken.flatten())
     )[1:]
+
+
+@synaptic_operations.register
+def _(synapse: Synapse, x: Tensor) -> Tensor:
+    weight = getattr(synapse, "weight", None)
+    if weight is None:
+        return torch.zeros((), dtype=torch.long, device=x.device)
+    if isinstance(synapse, Sparse):
+        fan_out = synapse.indptr.diff()
+    else:  # through weights of 1, a 1 at each target comes back to a source once for every weight between them
+        ones = torch.ones_like(weight) if synapse.mask is None else synapse.mask.to(weight.dtype)
+        fan_out = synapse.backproject(ones.new_ones(synapse.target_shape), ones).round().long()
+    inputs = (x != 0).reshape(-1, synapse.source_shape.numel()).sum(0)  # how often each source is not 0
+    return (inputs * fan_out.flatten()).sum()

@@ -1,4 +1,4 @@
-"""Benchmarks: ``python -m tasks.bench train``."""
+"""Benchmarks: ``python -m tasks.bench train`` and ``python -m tasks.bench column``."""
 
 import json
 import platform
@@ -10,8 +10,8 @@ from pathlib import Path
 
 import torch
 
-from tasks.bench.contestants import CASES
-from tasks.bench.train import compare, show
+from tasks.bench.measure import compare, show
+from tasks.bench.suite import SUITES
 from tasks.command_line import parse
 
 
@@ -19,8 +19,8 @@ from tasks.command_line import parse
 class Config:
     """What to measure."""
 
-    cases: tuple[str, ...] = ("small", "large", "conv")
-    """Sizes: small, large, conv, huge."""
+    cases: tuple[str, ...] = ()
+    """Sizes: small, large, conv, huge of `train`; single, batch, learn of `column`; default all but huge."""
     epochs: int = 5
     """Turns that each contestant takes [1]."""
     steps: int = 5
@@ -32,21 +32,21 @@ class Config:
     out: Path = Path("runs/bench")
     """Folder for report.json."""
 
-    def __post_init__(self) -> None:
-        unknown = set(self.cases) - set(CASES)
-        if unknown:
-            raise ValueError(f"Expected `cases` to be among {', '.join(CASES)}, got {', '.join(sorted(unknown))}.")
 
-
-def main(config: Config) -> None:
+def main(name: str, config: Config) -> None:
     """Measure, print the table, and leave ``report.json`` where asked."""
+    suite = SUITES[name]
+    if unknown := set(config.cases) - set(suite.cases):
+        raise ValueError(f"Expected `cases` to be among {', '.join(suite.cases)}, got {', '.join(sorted(unknown))}.")
     begin = time.perf_counter()
-    cases, rounds, steps = (["small"], 1, 2) if config.quick else (list(config.cases), config.epochs, config.steps)
+    cases, rounds, steps = list(config.cases or suite.default), config.epochs, config.steps
+    if config.quick:
+        cases, rounds, steps = [suite.quick], 1, 2
     config.out.mkdir(parents=True, exist_ok=True)
     installed = {each.metadata["name"].lower(): each.version for each in distributions()}
-    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "numba", "triton")
+    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "numba", "triton")
     figures = {}
-    for case, measured in compare(cases=cases, rounds=rounds, steps=steps, seed=config.seed):
+    for case, measured in compare(suite, cases=cases, rounds=rounds, steps=steps, seed=config.seed):
         figures[case] = measured
         report = {
             "benchmark": figures,
@@ -58,10 +58,12 @@ def main(config: Config) -> None:
             "threads": torch.get_num_threads(),
         }
         (config.out / "report.json").write_text(json.dumps(report, indent=2))
-    show(figures)
+    show(suite, figures)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] != ["train"]:
-        sys.exit("usage: python -m tasks.bench train [--cases '[small,large,conv]'] [--epochs 5] [--quick] [--out DIR]")
-    main(parse(Config, sys.argv[2:]))
+    if not sys.argv[1:2] or sys.argv[1] not in SUITES:
+        sys.exit(
+            f"usage: python -m tasks.bench {{{','.join(SUITES)}}} [--cases '[...]'] [--epochs 5] [--quick] [--out DIR]"
+        )
+    main(sys.argv[1], parse(Config, sys.argv[2:]))

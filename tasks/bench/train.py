@@ -1,159 +1,195 @@
-"""Training steps side by side: ours, snnTorch's, SpikingJelly's and the matrix products alone.
+"""The same training step in each library: forward and backward of three layers of LIF neurons, or of a conv net.
 
-Every contestant is a process of its own; they take turns, so that a machine whose speed drifts drifts for all.
+Each function takes a :class:`Case` and returns a callable that does one step. Imports are inside, so that a process
+that runs one contestant pays for that one alone.
 """
 
-import json
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
-from rich.console import Console
-from rich.progress import Progress
-from rich.table import Table
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
 
-from tasks.bench.contestants import CASES, CONTESTANTS
+__all__ = ["CASES", "CONTESTANTS", "Case"]
 
-__all__ = ["compare", "show"]
+Step = Callable[[], object]
 
 
-class _Process:
-    """A contestant at work."""
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One size of the training benchmark."""
 
-    def __init__(self, contestant: str, case: str, seed: int, cache: str | None = None) -> None:
-        environment = dict(os.environ)
-        self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115
-        if cache is not None:
-            environment |= {"CONEX_NN_CACHE": cache, "TRITON_CACHE_DIR": cache}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.bench.worker", contestant, case, str(seed)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.said,
-            text=True,
-            env=environment,
-        )
-
-    def read(self) -> dict[str, Any]:
-        while line := self.process.stdout.readline():  # pyright: ignore[reportOptionalMemberAccess]
-            if line.startswith("{"):  # libraries may print, too
-                return json.loads(line)
-        self.said.seek(0)
-        return {"absent": "it stopped: " + "".join(self.said.readlines()[-3:])}
-
-    def ask(self, order: str, count: int = 1) -> dict[str, Any]:
-        self.process.stdin.write(f"{order} {count}\n")  # pyright: ignore[reportOptionalMemberAccess]
-        self.process.stdin.flush()  # pyright: ignore[reportOptionalMemberAccess]
-        return self.read()
-
-    def close(self) -> None:
-        self.process.communicate()  # closes its input, on which it ends
-        self.said.close()
+    name: str
+    """How the table calls it."""
+    time: int
+    """Steps of a sequence [1]."""
+    batch: int
+    """Samples [1]."""
+    hidden: int
+    """Neurons of a hidden layer, or channels of the first convolution [1]."""
+    conv: bool = False
+    """Whether it is the conv net on 28 x 28 images."""
 
 
-@dataclass
-class _Figures:
-    first: float
-    cold: float | None
-    milliseconds: float
-    least: float
-    memory: float
+CASES = {
+    "small": Case(name="784-128-128-10", time=100, batch=32, hidden=128),
+    "large": Case(name="784-1000-1000-10", time=50, batch=128, hidden=1000),
+    "conv": Case(name="conv 16-32, 28x28", time=8, batch=64, hidden=16, conv=True),
+    "huge": Case(name="784-4096-4096-10", time=100, batch=256, hidden=4096),
+}
 
 
-LABELS = {"products": "matrix products alone", "scan": "conex_nn, a LIF layer alone", "copies": "copy of its tensors"}
+def device() -> torch.device:
+    """Return the GPU where there is one, else the CPU."""
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _ratio(figures: dict[str, _Figures], name: str) -> float:
-    """Return how many times its floor a contestant takes."""
-    floor = "copies" if name in ("scan", "copies") else "products"
-    return figures[name].milliseconds / figures[floor].milliseconds
+def spikes_in(case: Case) -> Tensor:
+    """Draw input spikes, one tenth of them 1."""
+    shape = (1, 28, 28) if case.conv else (784,)
+    return (torch.rand(case.time, case.batch, *shape) < 0.1).float().to(device())
 
 
-def _measure(
-    case: str, names: list[str], rounds: int, steps: int, seed: int, progress: Progress
-) -> dict[str, _Figures]:
-    """Time the contestants in turn on one case."""
-    bar = progress.add_task(CASES[case].name, total=len(names) + rounds)
-    running, first, cold = {}, {}, {}
-    for name in names:
-        if name == "conex_nn":
-            with tempfile.TemporaryDirectory() as cache:
-                process = _Process(name, case, seed, cache)
-                cold[name] = process.read().get("first")
-                process.close()
-        process = _Process(name, case, seed)
-        answer = process.read()
-        progress.advance(bar)
-        if "absent" in answer:
-            progress.console.print(f"{name} is left out: {answer['absent']}")
-            process.close()
-            continue
-        running[name], first[name] = process, answer["first"]
-    times: dict[str, list[float]] = {name: [] for name in running}
-    for _ in range(rounds):
-        for name, process in running.items():
-            times[name] += process.ask("time", steps)["times"]
-        progress.advance(bar)
-    figures = {}
-    for name, process in running.items():
-        ordered = sorted(times[name])
-        figures[name] = _Figures(
-            first=first[name],
-            cold=cold.get(name),
-            milliseconds=1e3 * statistics.median(ordered),
-            least=1e3 * ordered[0],
-            memory=process.ask("memory")["memory"],
-        )
-        process.close()
-    return figures
+def labels_of(case: Case) -> Tensor:
+    """Draw labels."""
+    return torch.randint(10, (case.batch,), device=device())
 
 
-def compare(*, cases: list[str], rounds: int, steps: int, seed: int = 0) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Run the benchmark: yield the name of each case with its figures, as soon as it is done.
-
-    Args:
-        cases: Which of the sizes.
-        rounds: Turns that each contestant takes [1].
-        steps: Training steps of a turn [1].
-        seed: Seed of weights and inputs [1].
-    """
-    with Progress(transient=True) as progress:
-        for case in cases:
-            names = [name for name in CONTESTANTS if not (CASES[case].conv and name in ("scan", "copies"))]
-            figures = _measure(case, names, rounds, steps, seed, progress)
-            if missing := {"products", "conex_nn"} - set(figures):
-                raise RuntimeError(f"Expected a figure for {' and '.join(sorted(missing))}, got none; see above.")
-            yield case, {name: {**asdict(f), "times_floor": _ratio(figures, name)} for name, f in figures.items()}
+def layers(case: Case) -> list[nn.Module]:
+    """Return the stateless layers; a LIF layer follows each."""
+    if case.conv:
+        c = case.hidden
+        return [
+            nn.Conv2d(1, c, 5, padding=2),
+            nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(c, 2 * c, 5, padding=2)),
+            nn.Sequential(nn.AvgPool2d(2), nn.Flatten(), nn.Linear(2 * c * 49, 10)),
+        ]
+    return [nn.Linear(784, case.hidden), nn.Linear(case.hidden, case.hidden), nn.Linear(case.hidden, 10)]
 
 
-def show(report: dict[str, dict[str, Any]]) -> None:
-    """Print one table of what was measured.
+def _trainer(net: nn.Module, forward: Callable[[Tensor], Tensor], case: Case) -> Step:
+    xs, labels = spikes_in(case), labels_of(case)
 
-    Args:
-        report: Figures of each contestant, by case.
-    """
-    table = Table(title="One training step, forward and backward; freed memory is kept, for all alike")
-    for column in ("", "ms", "least", "/ floor", "conex_nn is", "peak MiB", "first call s", "cold"):
-        table.add_column(column, justify="right" if column else "left")
-    for case, figures in report.items():
-        table.add_row(f"[bold]{CASES[case].name}[/], T={CASES[case].time}, B={CASES[case].batch}")
-        for name, f in figures.items():
-            peer = name in ("snntorch", "spikingjelly")
-            times = f["milliseconds"] / figures["conex_nn"]["milliseconds"]
-            table.add_row(
-                "  " + LABELS.get(name, name),
-                f"{f['milliseconds']:.2f}",
-                f"{f['least']:.2f}",
-                f"{f['times_floor']:.2f}",
-                f"{times:.2f}x faster" if peer else "",
-                f"{f['memory']:.0f}",
-                f"{f['first']:.2f}",
-                f"{f['cold']:.2f}" if f["cold"] else "",
-            )
-        table.add_section()
-    Console().print(table)
+    def step() -> None:
+        net.zero_grad(set_to_none=True)
+        F.cross_entropy(forward(xs).mean(0), labels).backward()
+
+    return step
+
+
+def conex_nn(case: Case) -> Step:
+    """Run our fused kernels."""
+    import conex_nn as cx
+
+    modules = [module for layer in layers(case) for module in (*_flat(layer), cx.LIF(tau_mem=2.0, resistance=2.0))]
+    net = cx.Sequential(*modules).to(device())
+    return _trainer(net, lambda xs: net(xs)[0], case)
+
+
+def _flat(layer: nn.Module) -> list[nn.Module]:
+    return list(layer) if isinstance(layer, nn.Sequential) else [layer]
+
+
+def snntorch(case: Case) -> Step:
+    """Run snnTorch's ``Leaky`` in a loop over time, its tutorials' way."""
+    import snntorch as snn
+    from snntorch import surrogate
+
+    stages = nn.ModuleList(layers(case)).to(device())
+    neurons = [snn.Leaky(beta=0.6, spike_grad=surrogate.atan(), reset_mechanism="zero") for _ in stages]
+
+    def forward(xs: Tensor) -> Tensor:
+        membranes = [neuron.reset_mem().to(xs.device) for neuron in neurons]
+        outputs = []
+        for x in xs:
+            for i, (stage, neuron) in enumerate(zip(stages, neurons, strict=True)):
+                x, membranes[i] = neuron(stage(x), membranes[i])
+            outputs.append(x)
+        return torch.stack(outputs)
+
+    return _trainer(stages, forward, case)
+
+
+def spikingjelly(case: Case) -> Step:
+    """Run SpikingJelly in multi-step mode, layer by layer; on a GPU with the kernels that its version has."""
+    from spikingjelly.activation_based import (  # pyright: ignore[reportMissingImports]
+        functional,
+        layer,
+        neuron,
+        surrogate,
+    )
+
+    def lif() -> nn.Module:
+        return neuron.LIFNode(tau=2.0, step_mode="m", surrogate_function=surrogate.ATan(), detach_reset=True)
+
+    stages = nn.ModuleList(layers(case)).to(device())
+    neurons = nn.ModuleList([lif() for _ in stages]).to(device())
+    if torch.cuda.is_available() and hasattr(neurons[0], "backend"):
+        functional.set_backend(neurons, "cupy")  # pyright: ignore[reportAttributeAccessIssue]  before version 2, which chooses Triton or CUDA by itself
+    wrapped = [layer.SeqToANNContainer(stage) for stage in stages]
+
+    def forward(xs: Tensor) -> Tensor:
+        functional.reset_net(neurons)
+        for stage, node in zip(wrapped, neurons, strict=True):
+            xs = node(stage(xs))
+        return xs
+
+    return _trainer(stages, forward, case)
+
+
+def products(case: Case) -> Step:
+    """Run the matrix products alone, over time and batch together: the floor."""
+    stages = nn.ModuleList(layers(case)).to(device())
+    xs = spikes_in(case)
+    inputs, grads = [xs.flatten(0, 1)], []
+    with torch.no_grad():
+        for stage in stages:
+            ys = stage(inputs[-1])
+            grads.append(torch.randn_like(ys))
+            inputs.append((torch.rand_like(ys) < 0.1).float())
+
+    def step() -> None:
+        stages.zero_grad(set_to_none=True)
+        for i, (stage, x, grad) in enumerate(zip(stages, inputs, grads, strict=False)):
+            stage(x.requires_grad_(i > 0)).backward(grad)
+            x.grad = None
+
+    return step
+
+
+def scan(case: Case) -> Step:
+    """Run one hidden layer of our LIF neurons alone, forward and backward."""
+    import conex_nn as cx
+
+    neuron = cx.LIF(tau_mem=2.0, resistance=2.0).to(device())
+    current = torch.rand(case.time, case.batch, case.hidden, device=device()).requires_grad_()
+    grad = torch.randn_like(current)
+
+    def step() -> None:
+        current.grad = None
+        neuron(current)[0].backward(grad)
+
+    return step
+
+
+def copies(case: Case) -> Step:
+    """Copy what a scan has to touch: read the currents, write spikes and potentials, and the same backward."""
+    source = torch.rand(case.time, case.batch, case.hidden, device=device())
+    targets = [torch.empty_like(source) for _ in range(3)]
+
+    def step() -> None:
+        for target in targets:
+            target.copy_(source)
+
+    return step
+
+
+CONTESTANTS: dict[str, Callable[[Case], Step]] = {
+    "products": products,
+    "conex_nn": conex_nn,
+    "snntorch": snntorch,
+    "spikingjelly": spikingjelly,
+    "scan": scan,
+    "copies": copies,
+}

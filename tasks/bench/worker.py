@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from conex_nn import keep_memory
-from tasks.bench.contestants import CASES, CONTESTANTS
+from tasks.bench.suite import SUITES
 
 __all__ = ["main"]
 
@@ -40,12 +40,12 @@ def _resident(field: str) -> float:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith(field)) / 1024
 
 
-def main(contestant: str, case: str, seed: int) -> None:
+def main(suite: str, contestant: str, case: str, seed: int) -> None:
     """Build a contestant, then time it as often as asked."""
     torch.manual_seed(seed)
     keep_memory()  # for all alike: page faults are not what is compared
     try:
-        step = CONTESTANTS[contestant](CASES[case])
+        step = SUITES[suite].contestants[contestant](SUITES[suite].cases[case])
     except ImportError as error:
         print(json.dumps({"absent": str(error)}), flush=True)
         return
@@ -77,4 +77,4 @@ def main(contestant: str, case: str, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from conex_nn import surrogate
 from conex_nn.functional import aelif_step, elif_step, li_step, lif_step, membrane_coefficients
-from conex_nn.kernels import adaptive_sequence, li_sequence, lif_sequence
+from conex_nn.kernels import adaptive_rows, adaptive_sequence, li_rows, li_sequence, lif_rows, lif_sequence
 
 SURROGATES = [
     surrogate.straight_through(),
@@ -154,21 +154,24 @@ def fused(case: Case, x: dict[str, Tensor]) -> list[Tensor]:
     decay, gain, drive = membrane_coefficients(x["tau_mem"], x["v_rest"], x["resistance"], dt=DT)
     coefficients = {"decay": decay, "gain": gain, "drive": drive}
     if case.model == "li":
-        return [li_sequence(x["current"], x["v"], **coefficients)]
+        return [li_sequence(x["current"], x["v"], li_rows(x["v"].shape, **coefficients))]
     pause = x["refractory_time"] if case.pauses else None
-    rest = {
-        "v_threshold": x["v_threshold"], "v_reset": x["v_reset"], "refractory_time": pause, "dt": DT,
-        "surrogate": case.spike_fn, "soft_reset": case.soft, "detach_reset": case.detach,
+    constants = {**coefficients, "v_threshold": x["v_threshold"], "v_reset": x["v_reset"], "refractory_time": pause}
+    options = {
+        "dt": DT, "surrogate": case.spike_fn, "pauses": case.pauses, "soft_reset": case.soft,
+        "detach_reset": case.detach,
     }  # fmt: skip
     if case.model == "lif":
-        spikes, v, left = lif_sequence(x["current"], x["v"], x["refractory"], **coefficients, **rest)
+        rows = lif_rows(x["v"].shape, **constants)
+        spikes, v, left = lif_sequence(x["current"], x["v"], x["refractory"], rows, **options)
         return [spikes, v, *([left] if case.pauses else [])]
     decay_w = torch.exp(-DT / x["tau_w"])
-    spikes, v, w, left = adaptive_sequence(
-        x["current"], x["v"], x["w"], x["refractory"], **coefficients, **rest,
+    rows = adaptive_rows(
+        x["v"].shape, **constants,
         sharpness=(1 - decay) * x["delta_t"], inverse_delta=1 / x["delta_t"], v_rh=x["v_rh"], v_rest=x["v_rest"],
         decay_w=decay_w, coupling=(1 - decay_w) * x["a"], jump=x["b"],
     )  # fmt: skip
+    spikes, v, w, left = adaptive_sequence(x["current"], x["v"], x["w"], x["refractory"], rows, **options)
     return [spikes, v, w, *([left] if case.pauses else [])]
 
 

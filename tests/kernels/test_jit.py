@@ -11,9 +11,10 @@ from conex_nn.kernels.jit import _load, _store, cache_dir, kernel
 
 PROGRAM = """
 import sys, torch
-from conex_nn.kernels import li_sequence
+from conex_nn.kernels import li_rows, li_sequence
 one = torch.ones(1)
-v = li_sequence(torch.ones(2, 1), torch.zeros(1), decay=0.5 * one, gain=one, drive=0 * one)
+rows = li_rows(torch.Size([1]), decay=0.5 * one, gain=one, drive=0 * one)
+v = li_sequence(torch.ones(2, 1), torch.zeros(1), rows)
 print(v.flatten().tolist(), "numba" in sys.modules)
 """
 

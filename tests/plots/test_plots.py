@@ -6,7 +6,9 @@ import sys
 import pytest
 import torch
 from matplotlib.colors import to_hex
+from matplotlib.patches import Circle
 
+from conex_nn import plots
 from conex_nn.plots import COLOURS, confusion, curves, raster, read_log, side_by_side
 
 
@@ -101,3 +103,35 @@ def test_pyplot_stays_out(tmp_path):
     )
     assert subprocess.run([sys.executable, "-W", "error", "-c", program], check=False).returncode == 0
     assert (tmp_path / "a.png").stat().st_size > 1000
+
+
+def test_network_draws_every_population_and_connection():
+    populations = [
+        {"address": "retina.sensory", "neurons": 64, "kind": "input"},
+        {"address": "v1.exc", "neurons": 100, "kind": "excitatory"},
+        {"address": "v1.inh", "neurons": 25, "kind": "inhibitory"},
+    ]
+    connections = [
+        {"source": "retina.sensory", "target": "v1.exc", "compartment": "proximal", "inhibitory": False},
+        {"source": "v1.exc", "target": "v1.exc", "compartment": "apical", "inhibitory": False},
+        {"source": "v1.inh", "target": "v1.exc", "compartment": "proximal", "inhibitory": True},
+    ]
+    ax = plots.network(populations, connections)
+    dots = [patch for patch in ax.patches if isinstance(patch, Circle)]
+    assert [round(dot.radius / dots[1].radius, 2) for dot in dots] == [
+        0.86,
+        1.0,
+        0.66,
+    ]  # the area grows with the neurons
+    assert len(ax.patches) == 6
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["proximal", "apical", "inhibitory"]
+    labels = " ".join(text.get_text() for text in ax.texts)
+    assert all(population["address"] in labels for population in populations)
+
+
+def test_network_names_what_is_missing():
+    with pytest.raises(ValueError, match="Expected `populations` to draw, got none"):
+        plots.network([], [])
+    lost = {"source": "a", "target": "b", "compartment": "proximal", "inhibitory": False}
+    with pytest.raises(ValueError, match="got `target` 'b'"):
+        plots.network([{"address": "a", "neurons": 1, "kind": "input"}], [lost])

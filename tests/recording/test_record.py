@@ -1,5 +1,6 @@
 """Recording changes nothing, keeps what was asked for, and leaves nothing behind."""
 
+from functools import partial
 from typing import NamedTuple
 
 import pytest
@@ -139,6 +140,39 @@ def test_which_modules_spike():
 
     net = cx.Sequential(cx.LIF(), cx.LI(), Silent(), nn.ReLU())
     assert list(spiking_layers(net)) == ["0"]
+
+
+def cortex():
+    v1 = cx.CorticalLayer(exc=cx.Population((2, 4), cx.LIF()), inh=cx.Population(3, cx.LIF(), inhibitory=True))
+    net = cx.Neocortex(retina=cx.InputLayer(4), v1=v1, out=cx.Population(3, cx.LI()))
+    for source, target in (("retina", "v1.exc"), ("v1.exc", "v1.inh"), ("v1.inh", "v1.exc"), ("v1.exc", "out")):
+        net.connect(source, target, cx.Dense, init=partial(nn.init.uniform_, a=0.0, b=1.0))
+    return net
+
+
+def test_populations():
+    net = cortex()
+    assert list(spiking_layers(net)) == ["v1.exc", "v1.inh"]
+    assert list(spiking_layers(net["v1.exc"])) == [""]
+    with record(net, "v1.exc", "retina.sensory") as spikes, record(net, "out", variables="output") as out:
+        ys, _ = net(XS)
+    torch.testing.assert_close(spikes["v1.exc.spikes"], ys["v1.exc"].detach(), rtol=0, atol=0)
+    torch.testing.assert_close(spikes["retina.sensory.spikes"], XS, rtol=0, atol=0)
+    torch.testing.assert_close(out["output"], ys["out"].detach(), rtol=0, atol=0)
+    assert hooks(net) == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "variable", "message"),
+    [
+        ("v1.exc", "v", r"got 'v'\. .*`net.record\(...\)` sees the state of populations"),
+        ("out", "spikes", "got 'spikes'"),
+        ("v1.exk", "spikes", "Did you mean 'v1.exc'"),
+    ],
+)
+def test_unknown_names_of_populations(address, variable, message):
+    with pytest.raises(ValueError, match=message), record(cortex(), address, variables=variable):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import conex_nn as cx
 from conex_nn.training import SynapticOperations, synaptic_operations
 
 CONVOLUTIONS = [
@@ -43,6 +44,30 @@ def test_an_input_without_batch():
 
 def test_linear():
     assert synaptic_operations(nn.Linear(3, 7), torch.tensor([[[1.0, 0.0, -2.0]], [[0.0, 0.0, 1.0]]])) == 21
+
+
+SYNAPSES = [
+    cx.Dense((2, 3), 4),
+    cx.Dense(6, 6, self_connections=False),
+    cx.Sparse(6, 5, density=0.4),
+    cx.Sparse(6, 5, edges=([0, 0, 5], [1, 1, 4])),
+    cx.OneToOne(6, (2, 3)),
+    cx.Conv2d((2, 5, 4), (3, 2, 4), kernel_size=3, stride=2, padding=(0, 3)),
+    cx.Local2d((2, 5, 4), (3, 3, 2), kernel_size=3),
+    cx.Lateral((2, 4, 3), (2, 4, 3), kernel_size=(1, 3, 3), centre=False),
+]
+
+
+@pytest.mark.parametrize("synapse", SYNAPSES, ids=str)
+def test_synapses_are_counted_exactly(synapse):
+    """With all weights 1, every product that is not 0 adds 1 to a target."""
+    x = (torch.rand(4, 2, *synapse.source_shape) < 0.4).float() * 0.7
+    ones = torch.ones_like(synapse.weight) if synapse.mask is None else synapse.mask.float()
+    assert synaptic_operations(synapse, x) == synapse.project((x != 0).float(), ones).sum()
+
+
+def test_a_synapse_without_weights_has_no_operations():
+    assert synaptic_operations(cx.AvgPool2d((1, 4, 4), (1, 2, 2)), torch.ones(3, 1, 4, 4)) == 0
 
 
 def test_a_synapse_of_ones_own_and_an_unknown_one():

@@ -4,7 +4,7 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 v_rest, then decay, coupling and jump of each adaptation current.
 """
 
-from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, locate, make_exp, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, locate, make_exp, offset, sweep
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
 __all__ = ["backward", "forward"]
@@ -59,8 +59,8 @@ def forward(real, uniform, currents, pauses):
 
     def kernel(args):
         steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
-        soft, save, trace = args[7] != 0, args[8] != 0, args[9] != 0
-        current, rows, scalars = as_pointer(args[10], real), as_pointer(args[11], real), as_pointer(args[12], real)
+        soft, save, trace, dt = args[7] != 0, args[8] != 0, args[9] != 0, real(as_double(args[10]))
+        current, rows = as_pointer(args[11], real), as_pointer(args[12], real)
         v, w, left = as_pointer(args[13], real), as_pointer(args[14], real), as_pointer(args[15], real)
         spikes, charged = as_pointer(args[16], real), as_pointer(args[17], real)
         held, history = as_pointer(args[18], real), as_pointer(args[19], real)
@@ -75,7 +75,7 @@ def forward(real, uniform, currents, pauses):
                 step(
                     offset(current, t * stride + j), offset(rows, p), width, total, steps * total, offset(v, j),
                     offset(w, j), offset(left, j), offset(spikes, o), offset(charged, o), offset(held, o),
-                    offset(history, o), scalars[0], soft, save, trace, n,
+                    offset(history, o), dt, soft, save, trace, n,
                 )  # fmt: skip
 
     return kernel
@@ -145,10 +145,11 @@ def backward(real, uniform, code, currents, pauses, learn):
     def kernel(args):
         steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
         soft, detach = args[6] != 0, args[7] != 0
-        grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
-        charges, helds, histories = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
-        start, carry = as_pointer(args[14], real), as_pointer(args[15], real)
-        carry_w, scratch, sums = as_pointer(args[16], real), as_pointer(args[17], real), as_pointer(args[18], real)
+        alpha, beta = real(as_double(args[8])), real(as_double(args[9]))
+        grads, rows = as_pointer(args[10], real), as_pointer(args[11], real)
+        charges, helds, histories = as_pointer(args[12], real), as_pointer(args[13], real), as_pointer(args[14], real)
+        start, carry = as_pointer(args[15], real), as_pointer(args[16], real)
+        carry_w, scratch, sums = as_pointer(args[17], real), as_pointer(args[18], real), as_pointer(args[19], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -160,7 +161,7 @@ def backward(real, uniform, code, currents, pauses, learn):
                 first = back == steps - 1
                 e = o if first else o - total
                 charged, surrogate = offset(charges, o), offset(scratch, j)
-                derivative(scalars[0], scalars[1], charged, offset(rows, 3 * width + p), surrogate, n)
+                derivative(alpha, beta, charged, offset(rows, 3 * width + p), surrogate, n)
                 step(
                     offset(grads, o), charged, offset(helds, o), offset(start, j), offset(charges, e),
                     offset(helds, e), offset(histories, o), offset(rows, p), width, total, steps * total,

@@ -9,7 +9,7 @@ from numba import types
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-__all__ = ["as_pointer", "fetch_add", "inline", "locate", "make_exp", "offset", "sweep"]
+__all__ = ["as_double", "as_pointer", "fetch_add", "inline", "locate", "make_exp", "offset", "sweep"]
 
 
 class _NoAlias(Compiler):
@@ -20,10 +20,12 @@ class _NoAlias(Compiler):
         self.state.flags.noalias = True
 
 
-sweep = numba.njit(error_model="numpy", pipeline_class=_NoAlias)
+_OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # only kernels call them
+
+sweep = numba.njit(pipeline_class=_NoAlias, **_OPTIONS)
 """Compile one pass over a block of neurons whose pointers do not overlap."""
 
-inline = numba.njit(error_model="numpy")
+inline = numba.njit(**_OPTIONS)
 """Compile a scalar function for use inside a sweep."""
 
 
@@ -67,7 +69,9 @@ def _float32_of_bits(typingctx, bits):
 
 
 @intrinsic
-def _float64_of_bits(typingctx, bits):
+def as_double(typingctx, bits):
+    """Read an integer as the bits of a double."""
+
     def codegen(context, builder, signature, args):
         return builder.bitcast(args[0], ir.DoubleType())
 
@@ -97,7 +101,7 @@ def make_exp(real):
     else:
         high, low, floor = np.float64(6.93145751953125e-1), np.float64(1.42860682030941723212e-6), np.float64(-708.0)
         terms, shift, bias = 14, 52, 1023
-        to_int, of_bits = types.int64, _float64_of_bits
+        to_int, of_bits = types.int64, as_double
     coefficients = tuple(real(1 / math.factorial(k)) for k in range(terms))
     last = coefficients[-1]
     shift, bias = to_int(shift), to_int(bias)

@@ -3,16 +3,16 @@
 Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_time.
 """
 
-from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, locate, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, locate, offset, sweep
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "make_step"]
 
 _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
 
 
-def forward(real, uniform, pauses):
-    """Make the forward kernel: currents in; spikes, and on demand the potentials before the reset, out."""
+def make_step(real, uniform, pauses):
+    """Make one step of a row of neurons."""
     zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
 
     @sweep
@@ -51,12 +51,17 @@ def forward(real, uniform, pauses):
             rest = rest if rest > zero else zero
             left[i] = pause[p] if fires else rest
 
-    step = refractory_step if pauses else plain_step
+    return refractory_step if pauses else plain_step
+
+
+def forward(real, uniform, pauses):
+    """Make the forward kernel: currents in; spikes, and on demand the potentials before the reset, out."""
+    step = make_step(real, uniform, pauses)
 
     def kernel(args):
         steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
-        soft, save = args[7] != 0, args[8] != 0
-        current, rows, scalars = as_pointer(args[9], real), as_pointer(args[10], real), as_pointer(args[11], real)
+        soft, save, dt = args[7] != 0, args[8] != 0, real(as_double(args[9]))
+        current, rows = as_pointer(args[10], real), as_pointer(args[11], real)
         v, left = as_pointer(args[12], real), as_pointer(args[13], real)
         spikes, charged, held = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
         while True:
@@ -72,7 +77,7 @@ def forward(real, uniform, pauses):
                 o = t * total + j
                 step(
                     offset(current, t * stride + j), decay, gain, drive, threshold, reset, pause, offset(v, j),
-                    offset(left, j), offset(spikes, o), offset(charged, o), offset(held, o), scalars[0], soft, save, n,
+                    offset(left, j), offset(spikes, o), offset(charged, o), offset(held, o), dt, soft, save, n,
                 )  # fmt: skip
 
     return kernel
@@ -142,9 +147,10 @@ def backward(real, uniform, code, pauses, learn):
     def kernel(args):
         steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
         soft, detach = args[6] != 0, args[7] != 0
-        grads, rows, scalars = as_pointer(args[8], real), as_pointer(args[9], real), as_pointer(args[10], real)
-        charges, helds, start = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
-        carries, scratch, sums = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
+        alpha, beta = real(as_double(args[8])), real(as_double(args[9]))
+        grads, rows = as_pointer(args[10], real), as_pointer(args[11], real)
+        charges, helds, start = as_pointer(args[12], real), as_pointer(args[13], real), as_pointer(args[14], real)
+        carries, scratch, sums = as_pointer(args[15], real), as_pointer(args[16], real), as_pointer(args[17], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -157,7 +163,7 @@ def backward(real, uniform, code, pauses, learn):
             for back in range(steps):
                 o = (steps - 1 - back) * total + j
                 grad, charged, held = offset(grads, o), offset(charges, o), offset(helds, o)
-                derivative(scalars[0], scalars[1], charged, threshold, surrogate, n)
+                derivative(alpha, beta, charged, threshold, surrogate, n)
                 if learn:
                     first = back == steps - 1
                     before = offset(start, j) if first else offset(charges, o - total)

@@ -109,7 +109,9 @@ def _backward(
     grads += last * stride
     charged += last * wide
     out += last * wide
-    carry = tl.load(grad_v + lanes, mask=inside, other=0).to(real)
+    carry = tl.zeros([block], real)
+    if grad_v is not None:
+        carry = tl.load(grad_v + lanes, mask=inside, other=0).to(real)
     carry_w = load_each(grad_w, wide, lanes, inside, currents, real)
     v_start = tl.load(start + lanes, mask=inside, other=0).to(real)
     x = tl.load(charged + lanes, mask=inside, other=0).to(real)
@@ -216,7 +218,7 @@ def forward(
 
 def backward(
     grad_spikes: Tensor,
-    grad_v: Tensor,
+    grad_v: Tensor | None,
     grad_w: Tensor,
     charged: Tensor,
     held: Tensor,
@@ -234,6 +236,7 @@ def backward(
     """Return the gradients of the currents, of ``v`` and ``w`` at the start, and of the rows if these learn."""
     total, currents = v.numel(), len(grad_w)
     source, stride = by_time(grad_spikes)
+    grad_v = None if grad_v is None else grad_v.contiguous()
     out, carry, carry_w = torch.empty_like(charged), v.new_empty(v.shape), grad_w.new_empty(grad_w.shape)
     dtype, real = precision(v.dtype)
     sums = v.new_empty((len(rows), total) if learn else 0, dtype=dtype)
@@ -241,7 +244,7 @@ def backward(
     grid, options = launch_options(total, loads=loads)
     with torch.cuda.device_of(v):
         _backward[grid](
-            source, grad_v.contiguous(), grad_w.contiguous(), charged, held, history, v.contiguous(), rows.contiguous(),
+            source, grad_v, grad_w.contiguous(), charged, held, history, v.contiguous(), rows.contiguous(),
             out, carry, carry_w, sums,
             charged.shape[0], stride, total, rows.shape[1], first, second,
             code=code, currents=currents, pauses=pauses, soft=soft_reset, detach=detach_reset, learn=learn,

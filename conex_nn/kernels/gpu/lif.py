@@ -84,7 +84,9 @@ def _backward(
     grads += last * stride
     charged += last * wide
     out += last * wide
-    carry = tl.load(grad_v + lanes, mask=inside, other=0).to(real)
+    carry = tl.zeros([block], real)
+    if grad_v is not None:
+        carry = tl.load(grad_v + lanes, mask=inside, other=0).to(real)
     if pauses:
         held += last * wide
     if learn:
@@ -174,7 +176,7 @@ def forward(
 
 def backward(
     grad_spikes: Tensor,
-    grad_v: Tensor,
+    grad_v: Tensor | None,
     charged: Tensor,
     held: Tensor,
     v: Tensor,
@@ -190,13 +192,14 @@ def backward(
     """Return the gradients of the currents, of the potential at the start, and of the rows if these learn."""
     total = v.numel()
     source, stride = by_time(grad_spikes)
+    grad_v = None if grad_v is None else grad_v.contiguous()
     out, carry = torch.empty_like(charged), v.new_empty(v.shape)
     dtype, real = precision(v.dtype)
     sums = v.new_empty((len(rows), total) if learn else 0, dtype=dtype)
     grid, options = launch_options(total, loads=grad_spikes.element_size() + (1 + pauses) * v.element_size())
     with torch.cuda.device_of(v):
         _backward[grid](
-            source, grad_v.contiguous(), charged, held, v.contiguous(), rows.contiguous(), out, carry, sums,
+            source, grad_v, charged, held, v.contiguous(), rows.contiguous(), out, carry, sums,
             charged.shape[0], stride, total, rows.shape[1], first, second,
             code=code, pauses=pauses, soft=soft_reset, detach=detach_reset, learn=learn,
             shared=rows.shape[1] == 1, real=real, **options,

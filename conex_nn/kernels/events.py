@@ -1,0 +1,175 @@
+"""Populations in a loop, advanced over a sequence by events: where little fires, little is touched.
+
+There is no gradient here: it is what a run under ``torch.no_grad`` of a recurrent part on the CPU uses.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from conex_nn.kernels.layout import in_line
+from conex_nn.kernels.threads import launch
+
+__all__ = ["Cells", "Link", "event_currents", "lif_loop"]
+
+_BLOCK = 16  # rows of a chunk
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A population of integrate-and-fire neurons, as the loop sees it.
+
+    Args:
+        rows: Decay, gain, drive, threshold, reset, refractory time, from ``lif_rows``: one column, or one per neuron.
+        v: Potential at the start, ``(batch, neurons)`` [mV].
+        refractory: Refractory time left at the start, likewise [ms].
+        current: Currents from outside, ``(time, batch, neurons)``; None for none [nA].
+        pauses: Whether some neuron has a refractory time.
+        soft_reset: Subtract instead of setting.
+
+    Example:
+        >>> Cells(torch.ones(6, 1), torch.zeros(1, 3), torch.zeros(1, 3)).pauses
+        False
+    """
+
+    rows: Tensor
+    v: Tensor
+    refractory: Tensor
+    current: Tensor | None = None
+    pauses: bool = False
+    soft_reset: bool = False
+
+
+@dataclass(frozen=True)
+class Link:
+    """A connection between two populations of the loop.
+
+    Args:
+        source: Number of the population that sends [1].
+        target: Number of the population that receives [1].
+        delay: Steps after which its spikes arrive; 0 only from a population before the target [1].
+        weight: ``(sources, targets)``; one per edge, sorted by source, with ``begins`` and ``targets``; one per neuron.
+        history: Spikes of the last ``delay`` steps before the start, ``(delay, batch, sources)`` [1].
+        factor: Of its current, negative for inhibition [1].
+        begins: Number of the first edge of each source, and of all edges, ``(sources + 1,)`` [1].
+        targets: Target of each edge [1].
+
+    Example:
+        >>> Link(0, 0, 1, torch.ones(3, 3), torch.zeros(1, 1, 3)).factor
+        1.0
+    """
+
+    source: int
+    target: int
+    delay: int
+    weight: Tensor
+    history: Tensor
+    factor: float = 1.0
+    begins: Tensor | None = None
+    targets: Tensor | None = None
+
+
+def _int32(index: Tensor | None) -> Tensor | None:
+    return None if index is None else index.int()
+
+
+def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
+    """Return ``spikes @ weight``, touching only the rows of the weight that belong to what is not zero.
+
+    Args:
+        spikes: ``(rows, sources)`` [1].
+        weight: ``(sources, targets)`` [nA].
+
+    Example:
+        >>> event_currents(torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
+        tensor([[3., 4.]])
+    """
+    rows, sources = spikes.shape
+    spikes, weight = in_line(spikes, weight.dtype), weight.contiguous()
+    currents = weight.new_empty(rows, weight.shape[1])
+    launch(
+        "events.project",
+        (),
+        weight.dtype,
+        (rows, sources, weight.shape[1], _BLOCK, -(-rows // _BLOCK)),
+        (spikes, weight, currents),
+        currents.numel(),
+    )
+    return currents
+
+
+def lif_loop(
+    cells: Sequence[Cells], links: Sequence[Link], *, steps: int, dt: float
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Advance integrate-and-fire populations that project onto each other.
+
+    Args:
+        cells: The populations, in the order in which a step runs them.
+        links: The connections among them.
+        steps: Number of steps [1].
+        dt: Length of a step [ms].
+
+    Returns:
+        Of each population: spikes ``(time, batch, neurons)`` [1], potential [mV] and refractory time left [ms] at the
+        end.
+
+    Example:
+        >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
+        >>> one = Cells(rows, torch.zeros(1, 2), torch.zeros(1, 2), torch.tensor([[[1.0, 0.0]], [[0.0, 0.0]]]))
+        >>> ring = Link(0, 0, 1, torch.tensor([[0.0, 1.0], [1.0, 0.0]]), torch.zeros(1, 1, 2))
+        >>> lif_loop([one], [ring], steps=2, dt=1.0)[0][0][:, 0]
+        tensor([[1., 0.],
+                [0., 1.]])
+    """
+    batch, real = cells[0].v.shape[0], cells[0].v.dtype
+    sizes = [each.v.shape[1] for each in cells]
+    width, slots = sum(sizes), 1 + max((link.delay for link in links), default=0)
+    ordered = sorted(links, key=lambda link: link.target)
+    alive: list[Tensor] = []  # what the table points to
+
+    def at(tensor: Tensor | None) -> int:
+        if tensor is None:
+            return 0
+        tensor = tensor.contiguous()
+        alive.append(tensor)
+        return tensor.data_ptr()
+
+    spikes = [torch.empty(steps, batch, n, dtype=real) for n in sizes]
+    potentials = [each.v.clone(memory_format=torch.contiguous_format) for each in cells]
+    left = [each.refractory.to(real).clone(memory_format=torch.contiguous_format) for each in cells]
+    table: list[int] = []
+    uniform, pauses = all(each.rows.shape[1] == 1 for each in cells), any(each.pauses for each in cells)
+    for p, each in enumerate(cells):
+        rows = each.rows if uniform else each.rows.expand(-1, sizes[p])
+        current, stride = each.current, 0
+        if current is not None:
+            constant = steps > 1 and current.stride(0) == 0
+            current = in_line(current[0] if constant else current, real)
+            stride = 0 if constant else batch * sizes[p]
+        table += [
+            sizes[p], at(current), stride, sizes[p], at(rows), rows.shape[1], at(potentials[p]), at(left[p]),
+            at(spikes[p]), int(each.soft_reset), sum(sizes[:p]),
+            sum(link.target < p for link in links), sum(link.target <= p for link in links),
+        ]  # fmt: skip
+    for link in ordered:
+        kind = 2 if link.weight.dim() == 1 and link.begins is None else 0 if link.begins is None else 1
+        factor = int(torch.tensor(link.factor, dtype=torch.float64).view(torch.int64))
+        table += [
+            link.source, kind, link.delay, sizes[link.source], at(link.weight), at(_int32(link.begins)),
+            at(_int32(link.targets)), at(link.history.to(real)), factor,
+        ]  # fmt: skip
+    described = torch.tensor(table, dtype=torch.int64)
+    lists = torch.empty(batch * slots * width, dtype=torch.int32)
+    counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
+    launch(
+        "events.loop",
+        (uniform, pauses),
+        real,
+        (steps, batch, len(cells), slots, width),
+        (described, torch.empty(batch, width, dtype=real), lists, counts),
+        steps * batch * width if batch > 1 else 0,  # a sample is one thread's work
+        scalars=(dt,),
+    )
+    return spikes, potentials, left

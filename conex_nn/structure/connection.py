@@ -1,0 +1,297 @@
+"""A connection between two populations, and a group of connections made together."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from typing_extensions import override
+
+from conex_nn.structure.deferred import Deferred
+from conex_nn.structure.sparse_input import dense_by_events
+from conex_nn.synapses import Delay, Sparse, Synapse
+
+__all__ = ["Connection", "ConnectionState", "Projector", "Synapsis"]
+
+Projector = Callable[..., Tensor]
+"""Takes spikes of a block to currents."""
+
+
+class ConnectionState(NamedTuple):
+    """Fast state of a connection: what is under way."""
+
+    axon: Tensor
+    """Spikes sent and not yet delivered, ``(steps, *batch, *source_shape)`` [1]."""
+    dendrite: Tensor
+    """Currents under way in the target's dendrite, ``(steps, *batch, *target_shape)`` [nA]."""
+
+
+class Connection(nn.Module):
+    """A synapse between two populations, with its delays, its sign and the compartment that it reaches.
+
+    A spike at t reaches the target's membrane at ``t + latency + axon_delay + dendrite_delay``.
+
+    Args:
+        synapse: From the source's shape to the target's.
+        source: Address of the population that sends, within the container that holds the connection.
+        target: Address of the population that receives.
+        compartment: Where its current arrives.
+        latency: Delay that all share [1].
+        axon_delay: Further delay of each source neuron: a whole number of steps, or a tensor of them [1].
+        dendrite_delay: Further delay of each target neuron, likewise [1].
+        gain: Factor of its current [1].
+        inhibitory: Whether its current is negative, and its weights magnitudes.
+        tags: Names by which it can be found.
+
+    Example:
+        >>> from conex_nn.synapses import OneToOne
+        >>> connection = Connection(OneToOne(2, 2, weight=torch.tensor([1.0, 2.0])), "a", "b", latency=2)
+        >>> spikes = torch.zeros(4, 1, 2)
+        >>> spikes[0] = 1
+        >>> connection(spikes, connection.initial_state(spikes[0]))[0][:, 0]
+        tensor([[0., 0.],
+                [0., 0.],
+                [1., 2.],
+                [0., 0.]], grad_fn=<SelectBackward0>)
+    """
+
+    def __init__(
+        self,
+        synapse: nn.Module,
+        source: str,
+        target: str,
+        *,
+        compartment: str = "proximal",
+        latency: int = 1,
+        axon_delay: int | Tensor = 0,
+        dendrite_delay: int | Tensor = 0,
+        gain: float = 1.0,
+        inhibitory: bool = False,
+        tags: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.synapse = synapse
+        self.source = source
+        self.target = target
+        self.compartment = compartment
+        self.latency = latency
+        self.gain = gain
+        self.inhibitory = inhibitory
+        self.tags = (tags,) if isinstance(tags, str) else tuple(tags)
+        self.enabled = True
+        self.latency = int(whole_steps("latency", latency))
+        self.axon_delay = whole_steps("axon_delay", axon_delay, getattr(synapse, "source_shape", None))
+        self.dendrite_delay = whole_steps("dendrite_delay", dendrite_delay, getattr(synapse, "target_shape", None))
+        first = self._read_taps()
+        # The time that all share is waited for in the axon: the scheduler sees it at one place.
+        soonest = int(torch.as_tensor(self.dendrite_delay, device="cpu").min())
+        self.axon = Delay(self.latency + soonest + first + self.axon_delay)
+        self.dendrite = Delay(self.dendrite_delay - soonest)
+        if inhibitory and getattr(synapse, "weight", None) is not None:
+            with torch.no_grad():
+                synapse.weight.abs_()  # pyright: ignore[reportCallIssue]
+
+        self.register_load_state_dict_post_hook(_read_again)
+
+    def _read_taps(self) -> int:
+        """Learn which synapses have delays of their own; return the shortest of these."""
+        synapse = self.synapse
+        taps = synapse.taps() if isinstance(synapse, Sparse) and synapse.delay is not None else []
+        first = min((delay for delay, _ in taps), default=0)
+        self._taps = [(delay - first, edges) for delay, edges in taps]
+        self._reach = max((late for late, _ in self._taps), default=0)
+        return first
+
+    @property
+    def scale(self) -> float:
+        """Factor of its current, negative for inhibition [1]."""
+        return -self.gain if self.inhibitory else self.gain
+
+    @property
+    def delay(self) -> int:
+        """Steps after which the first of its spikes can arrive [1]."""
+        return self.axon.minimum
+
+    @property
+    def weight(self) -> Tensor | None:
+        """The weights in force, magnitudes where the source is inhibitory; None where the synapse has none."""
+        synapse = self.synapse
+        weight = synapse.weight_in_force() if isinstance(synapse, Synapse) else getattr(synapse, "weight", None)
+        return weight.abs() if weight is not None and self.inhibitory else weight
+
+    def projector(self, *, by_steps: bool = False) -> Projector:
+        """Return what takes spikes to currents during one run.
+
+        Args:
+            by_steps: It will be called for one block of steps after the other: the gradient of the weight is then made
+                of all of them at once.
+        """
+        synapse, weight = self.synapse, self.weight
+        if weight is None or not (isinstance(synapse, Synapse) and type(synapse).project is not Synapse.project):
+            if not self.inhibitory or weight is None:
+                return synapse
+            return lambda spikes: functional_call(synapse, {"weight": weight}, (spikes,))
+        if self._taps:
+            sparse: Any = synapse
+            parts = [sparse.part(edges.to(weight.device)) for _, edges in self._taps]
+            return lambda spikes, tap: sparse.project(spikes, weight, parts[tap])
+        if by_steps:
+            return Deferred(synapse, weight)
+
+        def project(spikes: Tensor) -> Tensor:
+            current = dense_by_events(synapse, spikes, weight)
+            return synapse.project(spikes, weight) if current is None else current
+
+        return project
+
+    def initial_state(self, x: Tensor) -> ConnectionState:
+        """Return the state before the first step: nothing is under way.
+
+        Args:
+            x: Spikes of one step, ``(*batch, *source_shape)``, for their dtype and device.
+        """
+        batch = x.shape[: x.dim() - len(self.synapse.source_shape)]  # pyright: ignore[reportArgumentType, reportCallIssue]
+        y = x.new_zeros(*batch, *self.synapse.target_shape)  # pyright: ignore[reportGeneralTypeIssues]
+        history = x.new_zeros(self.axon.maximum + self._reach, *x.shape)
+        return ConnectionState(history, self.dendrite.initial_state(y))
+
+    def push(self, spikes: Tensor, state: ConnectionState) -> ConnectionState:
+        """Send a block of spikes on its way.
+
+        Args:
+            spikes: ``(time, *batch, *source_shape)``.
+            state: State before the block.
+        """
+        kept = len(state.axon)
+        if kept == 0:
+            return state
+        if kept == len(spikes):
+            return ConnectionState(spikes, state.dendrite)
+        axon = spikes[-kept:] if len(spikes) >= kept else torch.cat([state.axon[len(spikes) :], spikes])
+        return ConnectionState(axon, state.dendrite)
+
+    def read(
+        self, state: ConnectionState, steps: int, project: Projector | None = None
+    ) -> tuple[Tensor, ConnectionState]:
+        """Return the currents of the next steps from what is under way.
+
+        Args:
+            state: State before the block.
+            steps: Their number, at most :attr:`delay` [1].
+            project: From :meth:`projector`.
+
+        Returns:
+            Currents ``(steps, *batch, *target_shape)`` [nA], and the state with the dendrite's part advanced.
+        """
+        project = self.projector() if project is None else project
+        if self._taps:
+            return self._through_dendrite(self._tapped(state.axon, steps, project, known=False), state)
+        return self._through_dendrite(project(self.axon.read(state.axon, steps)), state)
+
+    @override
+    def forward(
+        self, spikes: Tensor, state: ConnectionState, project: Projector | None = None
+    ) -> tuple[Tensor, ConnectionState]:
+        """Carry a block of spikes to the target.
+
+        Args:
+            spikes: ``(time, *batch, *source_shape)``.
+            state: State before the block.
+            project: From :meth:`projector`.
+
+        Returns:
+            Currents ``(time, *batch, *target_shape)`` [nA], before gain and sign, and the state after the block.
+        """
+        project = self.projector() if project is None else project
+        if self._taps:
+            history = torch.cat([state.axon, spikes])
+            return self._through_dendrite(
+                self._tapped(history, len(spikes), project, known=True), self.push(spikes, state)
+            )
+        arrived, axon = self.axon(spikes, state.axon)
+        return self._through_dendrite(project(arrived), ConnectionState(axon, state.dendrite))
+
+    def _through_dendrite(self, current: Tensor, state: ConnectionState) -> tuple[Tensor, ConnectionState]:
+        if self.dendrite.maximum == 0:
+            return current, state
+        current, dendrite = self.dendrite(current, state.dendrite)
+        return current, ConnectionState(state.axon, dendrite)
+
+    def _tapped(self, history: Tensor, steps: int, project: Projector, *, known: bool) -> Tensor:
+        """Return the currents through synapses with delays of their own: one product for each delay."""
+        pieces = []
+        for tap, (late, _) in enumerate(self._taps):
+            begin = self.axon.maximum + self._reach - late
+            before = history[begin - self.axon.maximum : begin]
+            arrived = self.axon(history[begin : begin + steps], before)[0] if known else self.axon.read(before, steps)
+            pieces.append(project(arrived, tap))
+        return torch.stack(pieces).sum(0) if len(pieces) > 1 else pieces[0]
+
+    @override
+    def extra_repr(self) -> str:
+        shown = [f"{self.source} -> {self.target}", f"compartment={self.compartment!r}", f"latency={self.latency}"]
+        if self.gain != 1:
+            shown.append(f"gain={self.gain:g}")
+        return ", ".join(shown + (["inhibitory=True"] if self.inhibitory else []))
+
+
+def _read_again(module: nn.Module, _: Any) -> None:
+    """Read the delays of synapses that a state_dict brought."""
+    if isinstance(module, Connection):
+        module._read_taps()
+
+
+def whole_steps(name: str, value: int | Tensor, shape: Sequence[int] | None = ()) -> int | Tensor:
+    """Check a delay: one for all, or one for each neuron of a shape, where that is known."""
+    try:
+        tensor = value if isinstance(value, Tensor) else torch.as_tensor(value, device="cpu")
+    except (TypeError, ValueError, RuntimeError):
+        tensor = torch.empty(0)
+    if tensor.is_floating_point() or tensor.is_complex() or tensor.dtype == torch.bool or bool((tensor < 0).any()):
+        raise ValueError(
+            f"Expected `{name}` to be whole numbers of steps, 0 or more [1], got {value!r}. "
+            "Delays are counted in steps, not in ms."
+        )
+    fits = zip(reversed(tensor.shape), reversed(shape or ()), strict=False)
+    if shape is not None and (tensor.dim() > len(shape) or any(own not in (1, there) for own, there in fits)):
+        raise ValueError(
+            f"Expected `{name}` to be {f'of shape {tuple(shape)}' if shape else 'one number'}, got one of shape "
+            f"{tuple(tensor.shape)}. A source neuron's own delay is `axon_delay`, a target neuron's `dendrite_delay`."
+        )
+    return int(tensor) if tensor.dim() == 0 else tensor
+
+
+class Synapsis(nn.Module):
+    """The connections that one call of ``connect`` made, each by its name.
+
+    Args:
+        connections: By name.
+
+    Example:
+        >>> from conex_nn.synapses import Dense
+        >>> synapsis = Synapsis({"a_to_b": Connection(Dense(2, 3), "a", "b")})
+        >>> len(synapsis), synapsis.only.synapse.weight.shape
+        (1, torch.Size([3, 2]))
+    """
+
+    def __init__(self, connections: dict[str, Connection]) -> None:
+        super().__init__()
+        for name, connection in connections.items():
+            self.add_module(name, connection)
+
+    def __iter__(self) -> Iterator[Connection]:
+        yield from self.children()  # pyright: ignore[reportReturnType]
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+    def __getitem__(self, place: int | str) -> Connection:
+        return list(self)[place] if isinstance(place, int) else self._modules[place]  # pyright: ignore[reportReturnType]
+
+    @property
+    def only(self) -> Connection:
+        """The connection, where there is one alone."""
+        if len(self) != 1:
+            raise ValueError(f"Expected one connection, got {len(self)}: {', '.join(self._modules)}. Name one of them.")
+        return self[0]

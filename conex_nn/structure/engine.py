@@ -1,0 +1,274 @@
+"""Run the flat graph of a network over time, part by part."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from conex_nn.structure.by_events import EventLoop
+from conex_nn.structure.connection import Connection, ConnectionState, Projector
+from conex_nn.structure.graph import Part
+from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
+
+__all__ = ["Network", "NetworkState", "run"]
+
+_ROWS = 4096
+"""Rows, time by batch, that a chunk of a run without gradients has at least: enough to keep matrix products busy."""
+
+_FEW = 8
+"""Samples up to which events always pay."""
+_TRIAL = 32
+"""Steps after which a run of more samples looks how much fires."""
+_BUSIEST = 0.25
+"""Fraction of neurons firing in a step from which dense products pay."""
+
+
+class NetworkState(NamedTuple):
+    """Fast state of a network."""
+
+    populations: dict[str, PopulationState]
+    """Of each population, by address."""
+    connections: dict[str, ConnectionState]
+    """What is under way in each connection, by address."""
+
+
+@dataclass
+class Network:
+    """A network as it is run: flat, with addresses.
+
+    Args:
+        populations: By address.
+        connections: By address.
+        parts: What advances together, in order.
+        observers: Who wants to see the steps of a population, by its address.
+        listeners: Who wants to see the currents of a connection, by its address.
+        block: Most steps of a block, to force a smaller one than the loops allow [1].
+        by_events: Whether loops run by events where they can; None for where it pays.
+
+    Example:
+        >>> Network({}, {}, []).parts
+        []
+    """
+
+    populations: Mapping[str, Population | Source]
+    connections: Mapping[str, Connection]
+    parts: list[Part]
+    observers: Mapping[str, StepObserver] = field(default_factory=dict)
+    listeners: Mapping[str, Callable[[Tensor], None]] = field(default_factory=dict)
+    block: int | None = None
+    by_events: bool | None = None
+
+
+def _sparse(outputs: Mapping[str, Tensor]) -> bool:
+    """Whether so few neurons fire that going on by events pays."""
+    fired = sum(int(torch.count_nonzero(spikes)) for spikes in outputs.values())
+    return fired <= _BUSIEST * sum(spikes.numel() for spikes in outputs.values())
+
+
+def run(
+    network: Network, inputs: Mapping[str, Tensor], state: NetworkState, *, dt: float, wanted: set[str]
+) -> tuple[dict[str, Tensor], NetworkState]:
+    """Run a network over a sequence.
+
+    With gradients every part sees the whole sequence; without, the sequence goes through all parts in chunks, so that
+    nothing but the wanted outputs is kept.
+
+    Args:
+        network: What to run.
+        inputs: Of each input population, ``(time, *batch, *shape)``.
+        state: State before the first step.
+        dt: Length of a step [ms].
+        wanted: Addresses of the populations whose spikes are returned.
+
+    Returns:
+        Spikes of the wanted populations, ``(time, *batch, *shape)``, and the state after the last step.
+
+    Example:
+        >>> run(Network({}, {}, []), {"x": torch.zeros(3, 1)}, NetworkState({}, {}), dt=1.0, wanted=set())
+        ({}, NetworkState(populations={}, connections={}))
+    """
+    steps = len(next(iter(inputs.values())))
+    if torch.is_grad_enabled():
+        return _run_chunk(network, inputs, state, dt=dt, wanted=wanted)
+    chunk = _chunk(network, inputs)
+    outputs: dict[str, Tensor] = {}
+    for begin in range(0, steps, chunk):
+        piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
+        ys, state = _run_chunk(network, piece, state, dt=dt, wanted=wanted)
+        if chunk >= steps:
+            return ys, state
+        for path, y in ys.items():
+            if path not in outputs:
+                outputs[path] = y.new_empty(steps, *y.shape[1:])
+            outputs[path][begin : begin + chunk] = y
+    return outputs, state
+
+
+def _chunk(network: Network, inputs: Mapping[str, Tensor]) -> int:
+    """Return how many steps go through the network at a time."""
+    path, xs = next(iter(inputs.items()))
+    samples = max(1, xs[0].numel() // network.populations[path].shape.numel())
+    blocks = [part.block or 1 for part in network.parts]
+    return max(-(-_ROWS // samples), *blocks, 1)
+
+
+def _run_chunk(
+    network: Network, inputs: Mapping[str, Tensor], state: NetworkState, *, dt: float, wanted: set[str]
+) -> tuple[dict[str, Tensor], NetworkState]:
+    chunk = _Chunk(network, dict(inputs), state, dt)
+    last_use = {edge.source: i for i, part in enumerate(network.parts) for edge in part.outer}
+    outputs = {}
+    for i, part in enumerate(network.parts):
+        chunk.advance(part)
+        for path in part.populations:
+            if path in wanted:
+                outputs[path] = chunk.sequences[path]
+        for path in [p for p in chunk.sequences if last_use.get(p, -1) <= i and p not in inputs]:
+            del chunk.sequences[path]  # nobody reads it any more
+    return outputs, NetworkState(chunk.populations, chunk.connections)
+
+
+class _Chunk:
+    """One pass of a stretch of time through all parts."""
+
+    def __init__(self, network: Network, inputs: dict[str, Tensor], state: NetworkState, dt: float) -> None:
+        self.network, self.dt = network, dt
+        self.sequences = inputs
+        self.populations, self.connections = dict(state.populations), dict(state.connections)
+        self.like = next(iter(inputs.items()))
+        self.steps = len(self.like[1])
+
+    def advance(self, part: Part) -> None:
+        """Run all steps of a part."""
+        first = self.network.populations[part.populations[0]]
+        if isinstance(first, Source):
+            path = part.populations[0]
+            xs = self.sequences[path]
+            self.sequences[path] = first.axon(xs if first.enabled else torch.zeros_like(xs))
+            return
+        arrivals: dict[str, dict[str, Tensor]] = {path: {} for path in part.populations}
+        for edge in part.outer:
+            connection = self.network.connections[edge.name]
+            current, self.connections[edge.name] = connection(
+                self.sequences[edge.source], self.connections[edge.name], connection.projector()
+            )
+            self._deliver(arrivals[edge.target], edge.name, current)
+        if part.block is None:
+            path = part.populations[0]
+            spikes = self._population(path, arrivals[path], self.steps)
+            self.sequences[path] = self.network.populations[path].axon(spikes)
+        else:
+            self._loop(part, arrivals)
+
+    def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
+        """Advance populations that depend on each other, block by block."""
+        pieces: dict[str, list[Tensor]] = {path: [] for path in part.populations}
+        begin = self._by_events(part, arrivals, pieces)
+        if begin < self.steps:
+            self._by_steps(part, arrivals, pieces, begin)
+        for path, blocks in pieces.items():
+            spikes = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
+            self.sequences[path] = self.network.populations[path].axon(spikes)
+
+    def _by_events(self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]]) -> int:
+        """Advance a loop by events as far as that pays, and return how many steps that were."""
+        network, (path, xs) = self.network, self.like
+        seen = network.observers.keys() & set(part.populations) or network.listeners.keys() & {
+            e.name for e in part.inner
+        }
+        if network.by_events is False or network.block is not None or seen:
+            return 0
+        loop = EventLoop.of(part, network.populations, network.connections, like=xs)
+        if loop is None:
+            return 0
+        samples = xs[0].numel() // network.populations[path].shape.numel()
+        under_way = {edge.name: self.connections[edge.name].axon for edge in part.inner}
+        if not network.by_events and samples > _FEW and not _sparse(under_way):
+            return 0
+        size = self.steps if network.by_events or samples <= _FEW else _TRIAL
+        for begin in range(0, self.steps, size):
+            steps = min(size, self.steps - begin)
+            here = {p: {c: xs[begin : begin + steps] for c, xs in arrivals[p].items()} for p in part.populations}
+            done = loop.run(here, self.populations, self.connections, steps=steps, dt=self.dt)
+            if done is None:
+                return begin
+            outputs, states = done
+            self.populations |= states
+            for p, spikes in outputs.items():
+                pieces[p].append(spikes)
+            for edge in part.inner:
+                spikes, kept = outputs[edge.source], len(self.connections[edge.name].axon)
+                # A view would keep all of them in memory.
+                self._push(edge.name, spikes[-kept:].clone() if 0 < kept < steps else spikes)
+            if begin + steps < self.steps and not _sparse(outputs):
+                return begin + steps
+        return self.steps
+
+    def _by_steps(
+        self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]], first: int
+    ) -> None:
+        """Advance a loop block by block, from a step on."""
+        size = min(part.block or 1, self.network.block or self.steps)
+        projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in part.inner}
+        place = {path: i for i, path in enumerate(part.populations)}
+        back = [e for e in part.inner if place[e.source] >= place[e.target]]
+        # All blocks are cut at once: the gradient of a cut alone would be as long as the sequence.
+        cut = {p: {c: iter(xs[first:].split(size)) for c, xs in arrivals[p].items()} for p in part.populations}
+        for begin in range(first, self.steps, size):
+            steps = min(size, self.steps - begin)
+            here = {p: {c: next(blocks) for c, blocks in cut[p].items()} for p in part.populations}
+            for edge in back:
+                self._read(edge.name, steps, projectors[edge.name], here[edge.target])
+            for path in part.populations:
+                spikes = self._population(path, here[path], steps)
+                pieces[path].append(spikes)
+                for edge in part.inner:
+                    if edge.source != path:
+                        continue
+                    if edge in back:
+                        self._push(edge.name, spikes)
+                    else:
+                        self._send(edge.name, spikes, projectors[edge.name], here[edge.target])
+
+    def _read(self, name: str, steps: int, project: Projector, arrivals: dict[str, Tensor]) -> None:
+        current, self.connections[name] = self.network.connections[name].read(self.connections[name], steps, project)
+        self._deliver(arrivals, name, current)
+
+    def _push(self, name: str, spikes: Tensor) -> None:
+        self.connections[name] = self.network.connections[name].push(spikes, self.connections[name])
+
+    def _send(self, name: str, spikes: Tensor, project: Projector, arrivals: dict[str, Tensor]) -> None:
+        connection = self.network.connections[name]
+        current, self.connections[name] = connection(spikes, self.connections[name], project)
+        self._deliver(arrivals, name, current)
+
+    def _deliver(self, arrivals: dict[str, Tensor], name: str, current: Tensor) -> None:
+        """Add a connection's current to those of its compartment."""
+        connection = self.network.connections[name]
+        if (listener := self.network.listeners.get(name)) is not None:
+            listener(connection.scale * current if connection.enabled else torch.zeros_like(current))
+        if not connection.enabled:
+            return
+        before = arrivals.get(connection.compartment)
+        if before is not None:
+            arrivals[connection.compartment] = torch.add(before, current, alpha=connection.scale)
+        else:
+            arrivals[connection.compartment] = current if connection.scale == 1 else connection.scale * current
+
+    def _population(self, path: str, arrivals: dict[str, Tensor], steps: int) -> Tensor:
+        """Advance a population by a block."""
+        population: Any = self.network.populations[path]
+        if not arrivals:
+            arrivals = {population.dendrite.names[0]: self._silence(population, steps)}
+        spikes, self.populations[path] = population.advance(
+            arrivals, self.populations[path], dt=self.dt, observe=self.network.observers.get(path)
+        )
+        return spikes
+
+    def _silence(self, population: Population, steps: int) -> Tensor:
+        """Return no current at all, in the shape of what a population would be given."""
+        path, xs = self.like
+        batch = xs.shape[1 : xs.dim() - len(self.network.populations[path].shape)]
+        return xs.new_zeros(()).expand(steps, *batch, *population.shape)

@@ -1,0 +1,319 @@
+"""The root of a network: it knows the time step, takes input and runs."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import Any
+
+from torch import Tensor, nn
+from typing_extensions import override
+
+from conex_nn.neurons import ActivityHomeostasis, Homeostasis, VoltageHomeostasis
+from conex_nn.scan import in_blocks
+from conex_nn.structure.addresses import nearest, population_paths
+from conex_nn.structure.container import Container
+from conex_nn.structure.engine import Network, NetworkState, run
+from conex_nn.structure.graph import Edge, arrange
+from conex_nn.structure.population import Source
+from conex_nn.structure.recorder import Where, recording_of
+from conex_nn.structure.recording import Recording
+
+__all__ = ["Neocortex", "Outputs"]
+
+
+class Outputs(dict[str, Tensor]):
+    """Spikes of populations by address, ``(time, *batch, *shape)``; an address that was not asked for is named."""
+
+    def __missing__(self, address: str) -> Tensor:
+        raise KeyError(
+            f"There is no output of {address!r} among {', '.join(self)}.{nearest(address, self)} "
+            "Ask for it: `net(x, outputs=[...])`."
+        )
+
+
+class Neocortex(Container):
+    """A whole network: parts by name, connections among them, and the time step.
+
+    Input enters through input layers. A single one takes the tensor itself; several, or one with a location, take
+    tensors by address. Strongly connected populations advance together in blocks no longer than their loops allow,
+    all others see whole sequences; what comes out does not depend on that. State is a value: ``net(x, state)`` goes on
+    where the state was returned.
+
+    Args:
+        dt: Length of a step [ms].
+        tags: Names by which it can be found.
+        parts: Populations and containers, by name.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> net = Neocortex(
+        ...     retina=cx.InputLayer(4),
+        ...     v1=cx.CorticalLayer(exc=cx.Population(8, cx.LIF()), inh=cx.Population(2, cx.LIF(), inhibitory=True)))
+        >>> for source, target in [("retina", "v1.exc"), ("v1.exc", "v1.inh"), ("v1.inh", "v1.exc")]:
+        ...     _ = net.connect(source, target, cx.Dense)
+        >>> out, state = net(torch.ones(10, 3, 4))  # (time, batch, *shape)
+        >>> out["v1.exc"].shape
+        torch.Size([10, 3, 8])
+        >>> more, state = net(torch.ones(5, 3, 4), state)
+    """
+
+    block: int | None = None
+    """Most steps of a block of populations in a loop [1]; None for as many as the loops allow."""
+    by_events: bool | None = None
+    """Whether loops run by events where they can, without gradients; None for where it pays."""
+
+    def __init__(self, *, dt: float = 1.0, tags: Sequence[str] = (), **parts: nn.Module) -> None:
+        if not dt > 0:
+            raise ValueError(f"Expected `dt` to be positive [ms], got {dt}.")
+        super().__init__(parts, tags=tags)
+        self.dt = dt
+        self._network: tuple[Any, Network] | None = None
+        self._observers: dict[str, Any] = {}
+        self._listeners: dict[str, Any] = {}
+
+    def network(self) -> Network:
+        """Return the flat graph as it is run: populations, connections and what advances together."""
+        for container in (self, *(part for part in self.parts().values() if isinstance(part, Container))):
+            container._bind()
+        populations, connections = self.populations(), self.all_connections()
+        key = (tuple(populations.items()), tuple((path, c, c.delay) for path, c in connections.items()))
+        if self._network is None or self._network[0] != key:
+            self._check_late()
+            _check_once(populations)
+            edges = [self._edge(path, connection, populations) for path, connection in connections.items()]
+            self._network = (key, Network(populations, connections, arrange(list(populations), edges)))
+        network = self._network[1]
+        network.block, network.by_events = self.block, self.by_events
+        network.observers, network.listeners = self._observers, self._listeners
+        return network
+
+    def _edge(self, path: str, connection: Any, populations: Mapping[str, nn.Module]) -> Edge:
+        prefix = path[: path.rindex("connections.")]
+        for end in (prefix + connection.source, prefix + connection.target):
+            if end not in populations:
+                group, name = path.rsplit(".", 2)[0], path.split(".")[-2]
+                raise ValueError(
+                    f"Expected populations at both ends of {path!r}, got none at {end!r}. Delete the connection too: "
+                    f"`del net[{group!r}][{name!r}]`."
+                )
+        return Edge(path, prefix + connection.source, prefix + connection.target, connection.delay)
+
+    def _check_late(self) -> None:
+        for path, module in [("", self), *self.parts().items()]:
+            if waiting := getattr(module, "_late", None):
+                raise ValueError(
+                    f"Expected both ends of every connection, got {len(waiting)} in {path or 'the network'!r} made "
+                    "with `late=True` that still wait for one."
+                )
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_network": None, "_observers": {}, "_listeners": {}}
+
+    def initial_state(self, inputs: "Tensor | Mapping[str, Tensor]") -> NetworkState:
+        """Return the state before the first step.
+
+        Args:
+            inputs: Input of one step, ``(*batch, *shape)``; by address where there are several.
+        """
+        network = self.network()
+        path, x = next(iter(self._by_address(inputs).items()))
+        batch = x.shape[: x.dim() - len(network.populations[path].shape)]
+
+        def like(population: Any) -> Tensor:
+            return x.new_zeros(()).expand(*batch, *population.shape)
+
+        edges = [edge for part in network.parts for edge in (*part.inner, *part.outer)]
+        reached: dict[str, set[str]] = {path: set() for path in network.populations}
+        for edge in edges:
+            reached[edge.target].add(network.connections[edge.name].compartment)
+        return NetworkState(
+            {
+                path: population.initial_state(like(population), reached[path])
+                for path, population in network.populations.items()
+                if not isinstance(population, Source)
+            },
+            {e.name: network.connections[e.name].initial_state(like(network.populations[e.source])) for e in edges},
+        )
+
+    @override
+    def forward(
+        self,
+        inputs: "Tensor | Mapping[str, Tensor]",
+        state: NetworkState | None = None,
+        *,
+        dt: float | None = None,
+        outputs: Iterable[str] | None = None,
+        detach_every: int | None = None,
+        checkpoint_every: int | None = None,
+    ) -> tuple[Outputs, NetworkState]:
+        """Run over a sequence.
+
+        Args:
+            inputs: ``(time, *batch, *shape)`` of the input layer; by address where there are several.
+            state: State before the first step; None for :meth:`initial_state`.
+            dt: Length of a step [ms]; None for the network's own.
+            outputs: Addresses of populations, ports or containers whose spikes are returned; None for all populations.
+            detach_every: Steps after which gradients stop (truncated back-propagation through time) [1].
+            checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept [1].
+
+        Returns:
+            Spikes by address, and the state after the last step.
+
+        Raises:
+            ValueError: An input that is missing, unknown, or of another shape or length; an output that does not
+                exist; a loop without delay.
+            TypeError: An input that is no floating tensor.
+        """
+        network = self.network()
+        sequences = self._check_inputs(self._by_address(inputs), network)
+        if outputs is None:
+            wanted = [path for path, module in network.populations.items() if not isinstance(module, Source)]
+        else:
+            wanted = [p for address in outputs for p in population_paths(self, address)]
+        if checkpoint_every is not None:
+            self._check_recomputable(network)
+        step_length = self.dt if dt is None else dt
+        if state is None:
+            state = self.initial_state({path: xs[0] for path, xs in sequences.items()})
+        else:
+            self._check_state(state, network, next(iter(sequences.items())))
+
+        def stretch(block: dict[str, Tensor], state: NetworkState) -> tuple[dict[str, Tensor], NetworkState]:
+            return run(network, block, state, dt=step_length, wanted=set(wanted))
+
+        ys, after = in_blocks(stretch, sequences, state, detach_every=detach_every, checkpoint_every=checkpoint_every)
+        return Outputs({path: ys[path] for path in wanted}), after
+
+    def record(
+        self,
+        address: "str | nn.Module",
+        *names: str | Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]],
+        every: int = 1,
+        last: int | None = None,
+        where: Where | None = None,
+        detach: bool = True,
+    ) -> AbstractContextManager[Recording]:
+        """Record variables while the block runs, call after call; results stay what they are.
+
+        Of a population: ``spikes``; the state of its neurons, such as ``v``; ``current``, into the membrane; what
+        arrives at a compartment, by its name; ``synaptic.<compartment>`` where that decays; state and buffers of a
+        behavior, such as ``activity_homeostasis.activity``; a constant of the neurons, such as ``v_threshold``. Of a
+        connection: ``current``, as it is delivered, and ``weight``. For spikes and connections the network runs as
+        ever; populations of which anything else is recorded run step by step.
+
+        Args:
+            address: Of a population, a connection or a behavior; or a port, a container, a tag or a pattern, for those
+                of its populations and connections that have the variables.
+            names: Variables; or functions of them by name, ``{"excess": lambda step: step["v"] - 1}``.
+            every: Keep the first of so many steps [1].
+            last: Keep no more than the last so many of these; None for all [1].
+            where: Which neurons: a bool mask, or a slice or indices in the order of ``flatten``. What is not of
+                neurons, such as a constant that all share, is recorded whole.
+            detach: Keep the values only; otherwise gradients pass through what is recorded.
+
+        Returns:
+            A context with a :class:`Recording`: ``recording["v1.exc.v"]``, or ``recording["v"]`` where one has it.
+
+        Raises:
+            ValueError: In the ``with`` statement: an address or a variable that does not exist, a number below 1,
+                ``where`` that does not fit.
+
+        Example:
+            >>> import conex_nn as cx
+            >>> net = Neocortex(retina=cx.InputLayer(4), v1=cx.Population(8, cx.LIF()))
+            >>> _ = net.connect("retina", "v1", cx.Dense)
+            >>> with net.record("v1", "spikes", "v", every=2) as recording:
+            ...     out, state = net(torch.ones(10, 3, 4))
+            >>> recording["v"].shape, recording["v1.spikes"].shape
+            (torch.Size([5, 3, 8]), torch.Size([5, 3, 8]))
+        """
+        options: dict[str, Any] = {"every": every, "last": last, "where": where, "detach": detach}
+        return recording_of(self, self._address(address), names, **options)
+
+    def _check_recomputable(self, network: Network) -> None:
+        """Raise where a backward pass that computes steps again would find that the network has changed."""
+        slow = (ActivityHomeostasis, VoltageHomeostasis, Homeostasis)
+        for path, population in network.populations.items():
+            learning = [m for m in population.modules() if isinstance(m, slow) and m.training and m.enabled]
+            if learning:
+                raise ValueError(
+                    f"Expected `checkpoint_every` only where nothing is learned on the way, got {path!r} with "
+                    f"{type(learning[0]).__name__} in train(). Use `eval()`, `switch` it off, or `detach_every`."
+                )
+
+    def _by_address(self, inputs: "Tensor | Mapping[str, Tensor]") -> dict[str, Tensor]:
+        """Return inputs by the addresses of their populations."""
+        sources = [path for path, module in self.populations().items() if isinstance(module, Source)]
+        if not sources:
+            raise ValueError("Expected an InputLayer in the network, through which `inputs` enter, got none.")
+        if isinstance(inputs, Tensor):
+            if len(sources) > 1:
+                raise ValueError(f"Expected `inputs` by address, one for each of {', '.join(sources)}, got one tensor.")
+            return {sources[0]: inputs}
+        found: dict[str, Tensor] = {}
+        for address, xs in inputs.items():
+            try:
+                paths = [path for path in population_paths(self, address) if path in sources]
+            except ValueError:
+                paths = []
+            if len(paths) != 1:
+                raise ValueError(
+                    f"Expected `inputs` for {', '.join(sources)}, got one for {address!r}.{nearest(address, sources)}"
+                )
+            found[paths[0]] = xs
+        if missing := [path for path in sources if path not in found]:
+            raise ValueError(f"Expected `inputs` for {', '.join(sources)}, got none for {', '.join(missing)}.")
+        return {path: found[path] for path in sources}
+
+    def _check_state(self, state: NetworkState, network: Network, like: tuple[str, Tensor]) -> None:
+        """Raise unless a state is of this network, as it is now, and of as many samples as the input."""
+        populations = {path for path, module in network.populations.items() if not isinstance(module, Source)}
+        if odd := (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections)):
+            raise ValueError(
+                f"Expected `state` of this network as it is now, got one that differs in {', '.join(sorted(odd))}. "
+                "A state that was returned before the network changed cannot be gone on from."
+            )
+        path, xs = like
+        batch = xs.shape[1 : xs.dim() - len(network.populations[path].shape)]
+        for path, connection in state.connections.items():
+            found = connection.dendrite.shape[1 : connection.dendrite.dim() - len(self[path].synapse.target_shape)]  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+            if found != batch:
+                raise ValueError(
+                    f"Expected `state` of as many samples as the inputs, (*batch) = {tuple(batch)}, got "
+                    f"{tuple(found)}. Leave it out to start anew."
+                )
+
+    def _check_inputs(self, inputs: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
+        lead = None
+        for path, xs in inputs.items():
+            shape = network.populations[path].shape
+            if not isinstance(xs, Tensor) or not xs.is_floating_point():
+                got = xs.dtype if isinstance(xs, Tensor) else type(xs).__name__
+                raise TypeError(
+                    f"Expected the input of {path!r} to be a floating tensor, got {got}. Convert it: `.float()`."
+                )
+            axes = xs.dim() - len(shape)
+            if axes < 1 or xs.shape[axes:] != shape or len(xs) == 0:
+                raise ValueError(
+                    f"Expected the input of {path!r} of shape (time, *batch, {', '.join(map(str, shape))}) with at "
+                    f"least one step, got {tuple(xs.shape)}."
+                )
+            lead = xs.shape[:axes] if lead is None else lead
+            if xs.shape[:axes] != lead:
+                first = next(iter(inputs))
+                raise ValueError(
+                    f"Expected inputs of equal length and batch, got (time, *batch) = {tuple(lead)} for {first!r} and "
+                    f"{tuple(xs.shape[:axes])} for {path!r}."
+                )
+        return inputs
+
+
+def _check_once(populations: Mapping[str, nn.Module]) -> None:
+    """Raise where one population is at two addresses: it would have one state for both."""
+    seen: dict[int, str] = {}
+    for path, population in populations.items():
+        if (before := seen.setdefault(id(population), path)) != path:
+            raise ValueError(
+                f"Expected each population to be in a network once, got {before!r} again as {path!r}. "
+                "Use `replicate()` for another of its kind."
+            )

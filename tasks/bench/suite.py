@@ -1,0 +1,72 @@
+"""What a benchmark is made of: sizes, contestants, and what each is measured against."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tasks.bench import column, train
+
+__all__ = ["SUITES", "Suite"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """A benchmark."""
+
+    name: str
+    """What the command calls it."""
+    title: str
+    """What the table says above."""
+    cases: Mapping[str, Any]
+    """Sizes, by name."""
+    contestants: Mapping[str, Callable[[Any], Callable[[], object]]]
+    """Who takes part; each makes from a size what is timed."""
+    peers: tuple[str, ...]
+    """Contestants that are other libraries."""
+    default: tuple[str, ...]
+    """Sizes measured unless others are asked for."""
+    quick: str
+    """The smallest size."""
+    unit: str = "ms"
+    """Heading of the times."""
+    calls: Callable[[Any], int] = lambda size: 1
+    """By what a size's times are divided [1]."""
+    floors: Mapping[str, str] = field(default_factory=dict)
+    """Contestants whose floor is not the matrix products."""
+    absent: Callable[[str, Any], bool] = lambda name, size: False
+    """Whether a contestant has nothing to do at a size."""
+
+    def floor(self, name: str) -> str:
+        """Return the contestant that a contestant is measured against."""
+        return self.floors.get(name, "products")
+
+    def takes_part(self, name: str, case: str) -> bool:
+        """Whether a contestant has something to do at a size."""
+        return not self.absent(name, self.cases[case])
+
+
+SUITES = {
+    "train": Suite(
+        name="train",
+        title="One training step, forward and backward; freed memory is kept, for all alike",
+        cases=train.CASES,
+        contestants=train.CONTESTANTS,
+        peers=("snntorch", "spikingjelly"),
+        default=("small", "large", "conv"),
+        quick="small",
+        floors={"scan": "copies", "copies": "copies"},
+        absent=lambda name, size: size.conv and name in ("scan", "copies"),
+    ),
+    "column": Suite(
+        name="column",
+        title="A cortical column, 784 -> 400 + 100 neurons, five dense connections; milliseconds per step",
+        cases=column.CASES,
+        contestants=column.CONTESTANTS,
+        peers=("neurosush",),
+        default=("single", "batch", "learn"),
+        quick="single",
+        unit="ms/step",
+        calls=lambda size: size.time,
+        absent=lambda name, size: size.learn and name == "neurosush",
+    ),
+}
