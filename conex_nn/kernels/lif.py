@@ -163,11 +163,13 @@ def _setup_context(ctx, inputs, output):
     ctx.mark_non_differentiable(left, charged, held)
     ctx.set_materialize_grads(False)
     ctx.options, ctx.dtype = options, current.dtype
-    ctx.save_for_backward(charged, held, v, rows)
+    # Only the gradients of the parameters look at the potentials at the start.
+    ctx.save_for_backward(charged, held, v if rows.requires_grad else None, rows)
 
 
 def _differentiate(ctx, grad_spikes, grad_v, *_):
     charged, held, v, rows = ctx.saved_tensors
+    v = charged[0] if v is None else v
     refuse_if_spent(ctx)
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
     learn = ctx.needs_input_grad[3]
