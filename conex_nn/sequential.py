@@ -1,11 +1,14 @@
 """A chain of modules over whole sequences: state is threaded through, stateless modules see all steps at once."""
 
+import contextlib
 from typing import Any, Protocol, TypeGuard, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from typing_extensions import override
 
+from conex_nn.kernels.direct import plain
 from conex_nn.neurons import FromSnnTorch
 from conex_nn.scan import Observer, check_sequence, in_blocks, scan
 
@@ -19,6 +22,10 @@ _SAME_AT_EACH_STEP = (
     nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d, nn.AdaptiveAvgPool1d, nn.AdaptiveAvgPool2d, nn.AdaptiveAvgPool3d,
     nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
 )  # fmt: skip
+_NORMS = (nn.modules.batchnorm._NormBase,)  # they see time and batch as one: their statistics are of all steps
+_POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
+_SAMPLES = 128
+"""Samples that a convolution on a CPU takes at once: as fast as all of them, with buffers that stay small."""
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase, nn.Transformer)
 
 
@@ -103,6 +110,10 @@ class Sequential(nn.Sequential):
     time and batch together. ``nn.Flatten()`` flattens the features of each sample; with ``start_dim=2`` or more its
     axes are counted on ``(time, batch, *features)``. ``nn.Dropout`` draws a mask for each step,
     :class:`SequenceDropout` one for the sequence. A snnTorch neuron is taken as it is.
+
+    On a CPU, a chain with convolutions goes through time in blocks of a few steps, with the same results: what they
+    need beside their results then stays small. A chain with batch normalization, hooks or modules that are not
+    torch's own takes all steps at once.
 
     An input that is the same at each step (an expanded view, as ``encoders.ConstantCurrent`` makes) is computed once
     up to the first neurons.
@@ -235,8 +246,18 @@ class Sequential(nn.Sequential):
                 states.append(inner)
             return block, tuple(states)
 
+        def run_parts(block: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
+            size = len(block) if observe is not None else _steps_at_once(self, block)
+            if size >= len(block):
+                return run(block, state)
+            outputs = []
+            for part in block.split(size):
+                output, state = run(part, state)
+                outputs.append(output)
+            return torch.cat(outputs), state
+
         start = (None,) * len(self) if state is None else state
-        result = in_blocks(run, xs, start, detach_every=detach_every, checkpoint_every=checkpoint_every)
+        result = in_blocks(run_parts, xs, start, detach_every=detach_every, checkpoint_every=checkpoint_every)
         returned = True
         return result
 
@@ -268,6 +289,26 @@ def _of_snntorch(module: nn.Module) -> bool:
     return hasattr(module, "reset_mem") and hasattr(module, "init_hidden")
 
 
+def _steps_at_once(chain: Sequential, xs: Tensor) -> int:
+    """Return how many steps of a sequence a chain takes at once."""
+    steps, batch = xs.shape[:2]
+    size = max(1, _SAMPLES // batch)
+    if size >= steps or xs.device.type != "cpu" or not plain(xs) or (steps > 1 and xs.stride(0) == 0):
+        return steps
+    inner = list(chain.modules())
+    cut = any(isinstance(module, nn.modules.conv._ConvNd) for module in inner) and not any(
+        isinstance(module, _NORMS) or module._forward_hooks or module._forward_pre_hooks for module in inner
+    )
+    return size if cut and all(_is_alike_in_time(module) for module in chain) else steps
+
+
+def _is_alike_in_time(module: nn.Module) -> bool:
+    """Whether what a module does to a sequence is the same in parts."""
+    if isinstance(module, nn.Flatten):
+        return module.start_dim >= 1
+    return is_stateful(module) or type(module) in _SAME_AT_EACH_STEP or isinstance(module, nn.Dropout)
+
+
 def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:
     """Run a stateless module on every step of every sample."""
     if module is None:
@@ -277,12 +318,24 @@ def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:
     _check_features(name, module, xs)
     steps, batch = xs.shape[:2]
     once = steps > 1 and xs.stride(0) == 0 and isinstance(module, _SAME_AT_EACH_STEP)
-    ys = module(xs[0] if once else xs.flatten(0, 1))
+    lean = isinstance(module, _POOLS) and xs.device.type == "cpu" and plain(xs)
+    with saved_tensors_hooks(_shape_of, _of_shape) if lean else contextlib.nullcontext():
+        ys = module(xs[0] if once else xs.flatten(0, 1))
     if not isinstance(ys, Tensor):
         raise TypeError(
             f"Expected module {name!r} ({type(module).__name__}) to return a tensor, got {type(ys).__name__}."
         )
     return ys.expand(steps, *ys.shape) if once else ys.unflatten(0, (steps, batch))
+
+
+def _shape_of(x: Tensor) -> tuple[torch.Size, Tensor]:
+    """Keep of the input of an average what its derivative on a CPU looks at."""
+    return x.shape, x.new_empty(())
+
+
+def _of_shape(kept: tuple[torch.Size, Tensor]) -> Tensor:
+    shape, one = kept
+    return one.expand(shape)
 
 
 def _check_features(name: str, module: nn.Module, xs: Tensor) -> None:

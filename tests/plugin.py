@@ -1,7 +1,11 @@
 """What every test has, the doctests of `conex_nn/` and `README.md` included (loaded by `-p tests.plugin`)."""
 
 import importlib.util
+import os
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is there to read it: the workers share the machine
+    os.environ["OMP_NUM_THREADS"] = "1"
 
 import pytest
 import torch

@@ -1,5 +1,6 @@
 """Each task runs, and leaves a report that says what was done."""
 
+import dataclasses
 import json
 
 import pytest
@@ -103,8 +104,10 @@ def test_bench_contestants_do_a_step(name):
 
 @pytest.mark.slow
 def test_bench_compares():
-    report = dict(compare(SUITES["train"], cases=["small"], rounds=1, steps=1, seed=1))
-    assert {"products", "conex_nn", "snntorch", "scan", "copies"} <= set(report["small"])
+    few = {name: CONTESTANTS[name] for name in ("products", "conex_nn")}
+    suite = dataclasses.replace(SUITES["train"], contestants=few)
+    report = dict(compare(suite, cases=["small"], rounds=1, steps=1, seed=1))
+    assert set(report["small"]) == set(few)
     assert report["small"]["conex_nn"]["milliseconds"] > 0
 
 
