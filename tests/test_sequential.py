@@ -290,3 +290,80 @@ def test_a_mask_is_not_applied_in_eval_however_it_is_run():
     net.eval()
     for observe in (None, lambda y, s: None):
         assert_close(net(torch.ones(3, 1, 50), state, observe=observe)[0], torch.ones(3, 1, 50))
+
+
+def conv_net():
+    return cx.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), cx.LIF(tau_mem=3.0, resistance=9.0, v_threshold=0.5), nn.AvgPool2d(2),
+        nn.Dropout(0.0), nn.Conv2d(3, 4, 3), cx.LIF(refractory_time=2.0, resistance=9.0, detach_reset=False),
+        nn.Flatten(), nn.Linear(16, 5), cx.LI(tau_mem=3.0),
+    )  # fmt: skip
+
+
+def calls_of(module):
+    """Note how many samples each call of a module gets, without a hook."""
+    forward, calls = module.forward, []
+    module.forward = lambda x: calls.append(len(x)) or forward(x)
+    return calls
+
+
+def everything(net, xs, **options):
+    net.zero_grad()
+    xs = xs.clone().requires_grad_()
+    ys, state = net(xs, **options)
+    (ys.cumsum(0).sum() + state[1].v.sum()).backward()
+    return ys, [s for s in state if s is not None], xs.grad, [p.grad.clone() for p in net.parameters()]
+
+
+@pytest.mark.parametrize("options", [{}, {"detach_every": 6}, {"checkpoint_every": 5}])
+def test_a_chain_with_convolutions_goes_through_time_in_blocks(options):
+    net, xs = conv_net(), (torch.rand(11, 40, 1, 8, 8) < 0.3).double()
+    net.double()
+    calls = calls_of(net[0])
+    found = everything(net, xs, **options)
+    assert max(calls) <= 128
+    assert sum(calls) >= 440
+    for part in net:
+        part.register_forward_pre_hook(lambda module, args: None)
+    calls.clear()
+    whole = everything(net, xs, **options)
+    assert calls[0] == 40 * min([11, *options.values()])
+    assert whole[0].any()
+    assert whole[2].any()
+    assert_close(found, whole)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.insert(1, nn.BatchNorm2d(3)),
+        lambda net: net.insert(1, cx.Sequential(nn.BatchNorm2d(3))),
+        lambda net: net.insert(1, nn.Softmax(0)),
+        lambda net: net[-1].register_forward_hook(lambda *_: None),
+    ],
+    ids=["batch norm", "batch norm inside", "a module that may mix samples", "a hook"],
+)
+def test_what_sees_all_steps_together_goes_on_seeing_them(change):
+    net = conv_net()
+    change(net)
+    calls = calls_of(net[0])
+    net(torch.rand(11, 40, 1, 8, 8))
+    assert calls == [440]
+
+
+def test_a_chain_without_convolutions_takes_all_steps_at_once():
+    net = mlp()
+    calls = calls_of(net[1])
+    net(torch.rand(11, 40, 3, 4))
+    assert calls == [440]
+
+
+def test_an_average_keeps_no_input_for_its_derivative():
+    net = cx.Sequential(nn.AvgPool2d(2))
+    xs = torch.rand(T, B, 2, 4, 4, requires_grad=True)
+    ys, _ = net(xs)
+    assert ys.grad_fn.next_functions[0][0]._saved_self.untyped_storage().nbytes() == 4
+    ys.cumsum(0).sum().backward()
+    found, xs.grad = xs.grad, None
+    torch.nn.functional.avg_pool2d(xs.flatten(0, 1), 2).unflatten(0, (T, B)).cumsum(0).sum().backward()
+    assert_close(found, xs.grad)

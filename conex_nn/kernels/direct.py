@@ -34,7 +34,6 @@ def plain(tensor: Tensor) -> bool:
         or type(tensor) not in (Tensor, torch.nn.Parameter)
         or torch._C._are_functorch_transforms_active()
         or torch._C._len_torch_dispatch_stack() > 0
-        or torch.autograd.forward_ad._current_level >= 0
     )
 
 
@@ -129,6 +128,8 @@ def differentiable(
             return operator(*inputs)
         if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
             return Direct.apply(*inputs)
+        if torch.autograd.forward_ad._current_level >= 0:
+            return Direct.apply(*inputs)  # it says that there is no forward derivative
         return kernel(*inputs)
 
     return apply

@@ -49,6 +49,11 @@ class MembraneNeuron(Neuron):
         """Return the constants behind the switches."""
         return self._buffers.get("noise"), self._buffers.get("refractory_time")
 
+    def refresh(self) -> None:
+        """Note again what a step has to do, if constants that decide it were changed."""
+        if not torch.compiler.is_compiling() and not self._is_read():
+            self._read_switches()
+
     def _is_read(self) -> bool:
         """Whether these have been neither replaced nor written to since they were read."""
         return all(
@@ -64,8 +69,8 @@ class MembraneNeuron(Neuron):
 
     def _like(self, x: Tensor, v: Tensor) -> Tensor:
         """Return ``v`` in the shape of one step's input ``x``, having checked that the constants fit it."""
-        if plain(x) and not self._is_read():
-            self._read_switches()
+        if plain(x):
+            self.refresh()
         if x.dtype != v.dtype and torch.promote_types(x.dtype, v.dtype) != v.dtype:
             raise TypeError(
                 f"Expected `current` to be {v.dtype}, the dtype of the neuron's parameters, got {x.dtype}. "

@@ -75,19 +75,18 @@ class Connection(nn.Module):
         self.source = source
         self.target = target
         self.compartment = compartment
-        self.latency = latency
         self.gain = gain
         self.inhibitory = inhibitory
         self.tags = (tags,) if isinstance(tags, str) else tuple(tags)
         self.enabled = True
-        self.latency = int(whole_steps("latency", latency))
-        self.axon_delay = whole_steps("axon_delay", axon_delay, getattr(synapse, "source_shape", None))
-        self.dendrite_delay = whole_steps("dendrite_delay", dendrite_delay, getattr(synapse, "target_shape", None))
+        self._latency = int(whole_steps("latency", latency))
+        axon_delay = whole_steps("axon_delay", axon_delay, getattr(synapse, "source_shape", None))
+        dendrite_delay = whole_steps("dendrite_delay", dendrite_delay, getattr(synapse, "target_shape", None))
         first = self._read_taps()
         # The time that all share is waited for in the axon: the scheduler sees it at one place.
-        soonest = int(torch.as_tensor(self.dendrite_delay, device="cpu").min())
-        self.axon = Delay(self.latency + soonest + first + self.axon_delay)
-        self.dendrite = Delay(self.dendrite_delay - soonest)
+        self._soonest = int(torch.as_tensor(dendrite_delay, device="cpu").min())
+        self.axon = Delay(self._latency + self._soonest + first + axon_delay)
+        self.dendrite = Delay(dendrite_delay - self._soonest)
         if inhibitory and getattr(synapse, "weight", None) is not None:
             with torch.no_grad():
                 synapse.weight.abs_()  # pyright: ignore[reportCallIssue]
@@ -101,7 +100,23 @@ class Connection(nn.Module):
         first = min((delay for delay, _ in taps), default=0)
         self._taps = [(delay - first, edges) for delay, edges in taps]
         self._reach = max((late for late, _ in self._taps), default=0)
+        self._first = first
         return first
+
+    @property
+    def latency(self) -> int:
+        """Delay that all spikes share [1]; make a new connection for another."""
+        return self._latency
+
+    @property
+    def axon_delay(self) -> int | Tensor:
+        """Further delay of each source neuron [1]."""
+        return _number(self.axon.steps - (self._latency + self._soonest + self._first))
+
+    @property
+    def dendrite_delay(self) -> int | Tensor:
+        """Further delay of each target neuron [1]."""
+        return _number(self.dendrite.steps + self._soonest)
 
     @property
     def scale(self) -> float:
@@ -117,8 +132,12 @@ class Connection(nn.Module):
     def weight(self) -> Tensor | None:
         """The weights in force, magnitudes where the source is inhibitory; None where the synapse has none."""
         synapse = self.synapse
-        weight = synapse.weight_in_force() if isinstance(synapse, Synapse) else getattr(synapse, "weight", None)
-        return weight.abs() if weight is not None and self.inhibitory else weight
+        weight = getattr(synapse, "weight", None)
+        if weight is not None and isinstance(synapse, Synapse):
+            weight = synapse.weight_in_force()
+        if weight is None or not self.inhibitory:
+            return weight
+        return torch.where(weight < 0, -weight, weight)  # unlike that of abs(), its gradient at 0 is not 0
 
     def projector(self, *, by_steps: bool = False) -> Projector:
         """Return what takes spikes to currents during one run.
@@ -240,6 +259,11 @@ def _read_again(module: nn.Module, _: Any) -> None:
     """Read the delays of synapses that a state_dict brought."""
     if isinstance(module, Connection):
         module._read_taps()
+
+
+def _number(steps: Tensor) -> int | Tensor:
+    """Return delays as a number where all are the same."""
+    return int(steps) if steps.numel() == 1 else steps
 
 
 def whole_steps(name: str, value: int | Tensor, shape: Sequence[int] | None = ()) -> int | Tensor:

@@ -40,17 +40,26 @@ class Deferred:
 
     def __init__(self, synapse: Synapse, weight: Tensor) -> None:
         self.synapse = synapse
-        self.pre: list[Tensor] = []
-        self.post: list[Tensor | None] = []
-        self.task = -1
-        """The backward pass to which ``post`` belongs."""
-        self.weight = _Anchor.apply(weight, self) if weight.requires_grad and torch.is_grad_enabled() else weight
+        self.book = _Book(synapse, weight.detach())
+        self.weight = _Anchor.apply(weight, self.book) if weight.requires_grad and torch.is_grad_enabled() else weight
 
     def __call__(self, spikes: Tensor) -> Tensor:
         """Project one step or block of steps."""
         if not self.weight.requires_grad or not torch.is_grad_enabled():
             return self.synapse.project(spikes, self.weight)
-        return _Project.apply(spikes, self.weight, self)
+        return _Project.apply(spikes, self.weight, self.book)
+
+
+class _Book:
+    """What steps put in and what came back to them. The graph holds it; it holds nothing of the graph."""
+
+    def __init__(self, synapse: Synapse, weight: Tensor) -> None:
+        self.synapse = synapse
+        self.weight = weight
+        self.pre: list[Tensor] = []
+        self.post: list[Tensor | None] = []
+        self.task = -1
+        """The backward pass to which ``post`` belongs."""
 
     def keep(self, place: int, grad: Tensor) -> None:
         """Keep what came back to a step, and nothing of an earlier backward pass that did not end at the weight."""
@@ -60,7 +69,7 @@ class Deferred:
         self.post[place] = grad
 
     def _forget(self) -> None:
-        self.post: list[Tensor | None] = [None] * len(self.pre)
+        self.post = [None for _ in self.pre]
 
     def collect(self) -> Tensor:
         """Return the gradient of the weight in force, and forget what it was made of."""
@@ -92,8 +101,8 @@ class _Anchor(Function):
 
     @staticmethod
     @override
-    def forward(ctx: Any, weight: Tensor, deferred: Deferred) -> Tensor:
-        ctx.deferred = deferred
+    def forward(ctx: Any, weight: Tensor, book: _Book) -> Tensor:
+        ctx.book = book
         ctx.set_materialize_grads(False)
         return weight.view_as(weight)
 
@@ -101,7 +110,7 @@ class _Anchor(Function):
     @override
     @once_differentiable
     def backward(ctx: Any, grad: Tensor | None) -> tuple[Tensor, None]:
-        total = ctx.deferred.collect()
+        total = ctx.book.collect()
         return total if grad is None else total + grad, None
 
 
@@ -110,21 +119,21 @@ class _Project(Function):
 
     @staticmethod
     @override
-    def forward(ctx: Any, spikes: Tensor, weight: Tensor, deferred: Deferred) -> Tensor:
-        ctx.deferred, ctx.place = deferred, len(deferred.pre)
+    def forward(ctx: Any, spikes: Tensor, weight: Tensor, book: _Book) -> Tensor:
+        ctx.book, ctx.place = book, len(book.pre)
         ctx.save_for_backward(weight)
         ctx.dtype = spikes.dtype
-        deferred.pre.append(spikes.detach())
-        deferred.post.append(None)
-        return deferred.synapse.project(spikes, weight)
+        book.pre.append(spikes.detach())
+        book.post.append(None)
+        return book.synapse.project(spikes, weight)
 
     @staticmethod
     @override
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
         (weight,) = ctx.saved_tensors
-        ctx.deferred.keep(ctx.place, grad)
+        ctx.book.keep(ctx.place, grad)
         if not ctx.needs_input_grad[0]:
             return None, None, None
         # Under autocast the product was in half precision, and so is what comes back to it.
-        return ctx.deferred.synapse.backproject(grad.to(weight.dtype), weight).to(ctx.dtype), None, None
+        return ctx.book.synapse.backproject(grad.to(weight.dtype), weight).to(ctx.dtype), None, None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
@@ -13,6 +14,7 @@ from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState, run
 from conex_nn.structure.graph import Edge, arrange
+from conex_nn.structure.owned import owned
 from conex_nn.structure.population import Source
 from conex_nn.structure.recorder import Where, recording_of
 from conex_nn.structure.recording import Recording
@@ -21,9 +23,29 @@ __all__ = ["Neocortex", "Outputs"]
 
 
 class Outputs(dict[str, Tensor]):
-    """Spikes of populations by address, ``(time, *batch, *shape)``; an address that was not asked for is named."""
+    """Spikes of populations by address, ``(time, *batch, *shape)``; an address that was not asked for is named.
+
+    A port or a container that was asked for by its own address, and stands for one population, is an address as well.
+
+    Args:
+        spikes: By address of the population.
+        aliases: Addresses of populations, by the address that was asked for.
+
+    Example:
+        >>> Outputs({"l4.exc": torch.ones(1)}, {"l4.output": ["l4.exc"]})["l4.output"]
+        tensor([1.])
+    """
+
+    def __init__(self, spikes: Mapping[str, Tensor], aliases: Mapping[str, Sequence[str]] | None = None) -> None:
+        super().__init__(spikes)
+        self.aliases = dict(aliases or {})
 
     def __missing__(self, address: str) -> Tensor:
+        paths = self.aliases.get(address, ())
+        if len(paths) == 1:
+            return self[paths[0]]
+        if paths:
+            raise KeyError(f"Behind {address!r} are several populations: {', '.join(paths)}. Name one of them.")
         raise KeyError(
             f"There is no output of {address!r} among {', '.join(self)}.{nearest(address, self)} "
             "Ask for it: `net(x, outputs=[...])`."
@@ -165,11 +187,16 @@ class Neocortex(Container):
             TypeError: An input that is no floating tensor.
         """
         network = self.network()
+        for population in network.populations.values():
+            population.refresh()
         sequences = self._check_inputs(self._by_address(inputs), network)
         if outputs is None:
             wanted = [path for path, module in network.populations.items() if not isinstance(module, Source)]
+            aliases: dict[str, list[str]] = {}
         else:
-            wanted = [p for address in outputs for p in population_paths(self, address)]
+            addresses = (outputs,) if isinstance(outputs, str) else tuple(outputs)
+            aliases = {address: population_paths(self, address) for address in addresses}
+            wanted = [path for paths in aliases.values() for path in paths]
         if checkpoint_every is not None:
             self._check_recomputable(network)
         step_length = self.dt if dt is None else dt
@@ -182,7 +209,8 @@ class Neocortex(Container):
             return run(network, block, state, dt=step_length, wanted=set(wanted))
 
         ys, after = in_blocks(stretch, sequences, state, detach_every=detach_every, checkpoint_every=checkpoint_every)
-        return Outputs({path: ys[path] for path in wanted}), after
+        found = Outputs({path: ys[path] for path in wanted}, aliases)
+        return found, owned(after, [*sequences.values(), *found.values()])
 
     def record(
         self,
@@ -292,6 +320,7 @@ class Neocortex(Container):
                 raise TypeError(
                     f"Expected the input of {path!r} to be a floating tensor, got {got}. Convert it: `.float()`."
                 )
+            _check_kind(path, xs, network)
             axes = xs.dim() - len(shape)
             if axes < 1 or xs.shape[axes:] != shape or len(xs) == 0:
                 raise ValueError(
@@ -306,6 +335,20 @@ class Neocortex(Container):
                     f"{tuple(xs.shape[:axes])} for {path!r}."
                 )
         return inputs
+
+
+def _check_kind(path: str, xs: Tensor, network: Network) -> None:
+    """Raise unless an input is of the dtype and on the device of the weights that it meets."""
+    weights = (connection.weight for connection in network.connections.values())
+    like = next((weight for weight in weights if weight is not None), None)
+    if like is None or (xs.dtype, xs.device) == (like.dtype, like.device):
+        return
+    if xs.device == like.device and torch.is_autocast_enabled(xs.device.type):
+        return
+    raise TypeError(
+        f"Expected the input of {path!r} as {like.dtype} on {like.device}, where the network is, got {xs.dtype} on "
+        f"{xs.device}. Convert one of them: `net.to({xs.dtype})`, or `x.to({like.dtype})`."
+    )
 
 
 def _check_once(populations: Mapping[str, nn.Module]) -> None:

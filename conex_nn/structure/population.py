@@ -39,8 +39,6 @@ class PopulationState(NamedTuple):
 class _Located(Storable):
     """What has a shape, tags, and neurons at places."""
 
-    inhibitory = False
-
     def __init__(self, shape: int | Sequence[int], tags: Sequence[str]) -> None:
         super().__init__()
         axes = tuple(shape) if isinstance(shape, Sequence) else (shape,)
@@ -50,6 +48,11 @@ class _Located(Storable):
         self.tags = (tags,) if isinstance(tags, str) else tuple(tags)
         self.axon = nn.Identity()
         """What every sequence of this population's spikes passes: a forward hook here sees them."""
+
+    def refresh(self) -> None:
+        """Take note of constants of the neurons that were changed since they were last read."""
+        if (refresh := getattr(getattr(self, "neuron", None), "refresh", None)) is not None:
+            refresh()
 
     @property
     def coordinates(self) -> Tensor:
@@ -71,6 +74,7 @@ class Source(_Located):
 
     def __init__(self, shape: int | Sequence[int], *, tags: Sequence[str] = ()) -> None:
         super().__init__(shape, tags)
+        self.inhibitory = False
         self.enabled = True
 
     @override
@@ -128,7 +132,7 @@ class Population(_Located):
                 f"Expected `neuron` to be a neuron model with `initial_state` and `step`, e.g. `LIF()`, got {neuron!r}."
             )
         self.neuron = neuron
-        self.inhibitory = inhibitory
+        self._inhibitory = bool(inhibitory)
         self.dendrite = Dendrite() if dendrite is None else dendrite
         self.noise = noise
         self.winners = winners
@@ -146,6 +150,11 @@ class Population(_Located):
                     f"Expected `neuron` to have `charge` and `fire`, since {type(behavior).__name__} comes between "
                     f"them, got {type(neuron).__name__} with `step` alone."
                 )
+
+    @property
+    def inhibitory(self) -> bool:
+        """Whether its outgoing currents are negative; its connections were made for that."""
+        return self._inhibitory
 
     def _check_neuron(self) -> None:
         try:
@@ -255,6 +264,7 @@ class Population(_Located):
             ValueError: No arrivals, of unequal or wrong shapes, or at a compartment that does not exist.
         """
         self._check_arrivals(arrivals)
+        self.refresh()
         if state is None:
             state = self.initial_state(next(iter(arrivals.values()))[0], arrivals)
         spikes, state = self.advance(arrivals, state, dt=dt, observe=observe)

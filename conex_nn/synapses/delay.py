@@ -164,7 +164,7 @@ class Delay(nn.Module):
         self._check_state(state, xs.shape[1:])
         steps, delay = len(xs), self.maximum
         if steps == delay:
-            return xs
+            return xs.clone()  # the caller may fill it anew
         if steps < delay:
             return torch.cat([state[steps:], xs])
         return xs[steps - delay :].clone()  # a view would keep the whole sequence

@@ -1,12 +1,16 @@
 """Weight gradients made once of all steps, against autograd's own at each step."""
 
+import gc
+import weakref
+
 import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
 
 import conex_nn as cx
-from conex_nn.structure.deferred import Deferred
+from conex_nn.structure import deferred
+from conex_nn.structure.deferred import Deferred, _Book
 
 
 class Scaled(cx.Synapse):
@@ -168,7 +172,7 @@ def test_without_gradients(case):
     with torch.no_grad():
         project = Deferred(case.synapse, case.weight())
         same([project(x) for x in case.xs], case.plain())
-        assert not project.pre
+        assert not project.book.pre
         assert not project(case.xs[0]).requires_grad
 
 
@@ -208,3 +212,26 @@ def test_gradients_come_back_through_mixed_precision(kind):
     for name, weight in net.named_parameters():
         assert weight.grad.dtype == torch.float32, name
         assert weight.grad.isfinite().all(), name
+
+
+def test_the_graph_frees_what_it_holds_without_the_garbage_collector(monkeypatch):
+    books = weakref.WeakSet()
+
+    class Seen(_Book):
+        def __init__(self, synapse, weight):
+            super().__init__(synapse, weight)
+            books.add(self)
+
+    monkeypatch.setattr(deferred, "_Book", Seen)
+    net = cx.Neocortex(eye=cx.InputLayer(6), a=cx.Population(6, cx.LIF()))
+    net.connect("eye", "a", cx.OneToOne)
+    net.connect("a", "a", cx.Dense)
+    gc.disable()
+    try:
+        out, state = net(torch.ones(4, 2, 6))
+        assert len(books) == 1
+        out["a"].sum().backward()
+        del out, state
+        assert not books
+    finally:
+        gc.enable()

@@ -329,3 +329,55 @@ def test_any_number_of_batch_axes(net):
             one, _ = net(xs[:, i, j])
             for path in whole:
                 assert_close(one[path], whole[path][:, i, j])
+
+
+def test_a_buffer_filled_anew_and_outputs_changed_in_place_do_not_reach_the_state():
+    net = cx.Neocortex(eye=cx.InputLayer(3), e=cx.Population(3, cx.LIF(tau_mem=2.0)), readout=cx.Population(3, cx.LI()))
+    net.connect("eye", "e", cx.OneToOne, weight=torch.full((3,), 4.0))
+    net.connect("e", "readout", cx.OneToOne, weight=torch.ones(3))
+    pulses = [torch.full((1, 1, 3), float(t in (1, 2))) for t in range(6)]
+    fresh, reused, buffer = [], [], torch.empty(1, 1, 3)
+    with torch.no_grad():
+        state = None
+        for pulse in pulses:
+            out, state = net(pulse, state)
+            fresh.append(out["readout"].clone())
+        state = None
+        for pulse in pulses:
+            out, state = net(buffer.copy_(pulse), state)
+            reused.append(out["readout"].clone())
+            out["e"].mul_(0)
+    assert torch.cat(fresh).any()
+    assert_close(torch.cat(reused), torch.cat(fresh), rtol=0, atol=0)
+
+
+def test_constants_changed_between_two_calls_count():
+    net = cx.Neocortex(eye=cx.InputLayer(2), e=cx.Population(2, cx.LIF(tau_mem=2.0)))
+    net.connect("eye", "e", cx.OneToOne, weight=torch.full((2,), 9.0))
+    net.connect("e", "e", cx.Dense, weight=torch.zeros(2, 2))
+    xs = torch.ones(20, 1, 2)
+    for events in (True, False):
+        net.by_events = events
+        net["e"].neuron.refractory_time = torch.tensor([0.0])
+        with torch.no_grad():
+            _, state = net(xs)
+            net["e"].neuron.refractory_time = torch.tensor([50.0])
+            out, _ = net(xs, state)
+        assert out["e"].sum(0).max() <= 1
+
+
+def test_an_output_is_read_by_the_address_that_was_asked_for():
+    layer = cx.CorticalLayer(exc=cx.Population(3, cx.LIF()), inh=cx.Population(2, cx.LIF(), inhibitory=True))
+    net = cx.Neocortex(eye=cx.InputLayer(3), l4=layer.port("output", "exc"))
+    net.connect("eye", "l4.exc", cx.OneToOne)
+    xs = torch.ones(2, 1, 3)
+    assert net(xs, outputs="l4.output")[0]["l4.output"].shape == (2, 1, 3)
+    with pytest.raises(KeyError, match=r"several populations: l4\.exc, l4\.inh"):
+        net(xs, outputs=["l4"])[0]["l4"]
+
+
+def test_an_input_of_another_dtype_is_named():
+    net = cx.Neocortex(eye=cx.InputLayer(3), e=cx.Population(3, cx.LIF()))
+    net.connect("eye", "e", cx.Dense)
+    with pytest.raises(TypeError, match=r"input of 'eye.sensory' as torch.float64 on cpu.*got torch.float32"):
+        net.double()(torch.ones(2, 1, 3))
