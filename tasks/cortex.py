@@ -30,7 +30,7 @@ GAIN = 4.0
 class Config:
     """Size of the column, and how it is trained."""
 
-    epochs: int = 20
+    epochs: int = 10
     """Passes over the training part [1]."""
     time: int = 12
     """Steps for which an image is shown [1]."""

@@ -8,6 +8,7 @@ import weakref
 import pytest
 import torch
 from torch import nn
+from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.func import functional_call
 from torch.nn.utils import parametrize
 from torch.testing import assert_close
@@ -83,12 +84,13 @@ def test_a_neuron_that_is_moved_runs_there(name):
 @pytest.mark.parametrize("name", MODELS)
 def test_the_step_and_the_method_count(name):
     neuron, before = used(name)
-    expected = run(MODELS[name][0](), dt=0.5)
-    assert_close(run(neuron, dt=0.5), expected, rtol=0, atol=0)
-    assert not torch.equal(expected[0], before[0])
     if name != "IF":
         neuron.method = "euler"
         assert_changed(neuron, MODELS[name][0](method="euler"), before)
+        neuron.method = "exact"
+    expected = run(MODELS[name][0](), dt=0.5)
+    assert_close(run(neuron, dt=0.5), expected, rtol=0, atol=0)
+    assert not torch.equal(expected[0], before[0])
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda neuron: pickle.loads(pickle.dumps(neuron))])
@@ -103,9 +105,9 @@ def test_a_copy_has_constants_of_its_own(duplicate):
 
 
 def test_the_shape_of_the_input_counts():
-    neuron = LIF(tau_mem=torch.linspace(1.0, 5.0, 5))
-    for x in (CURRENT, CURRENT.expand(12, 3, 5), CURRENT[:, None].expand(12, 2, 3, 5)):
-        assert_close(neuron(x)[0].reshape(12, -1, 5)[:, 0], neuron(CURRENT)[0][:, 0], rtol=0, atol=0)
+    neuron = LIF(tau_mem=torch.tensor([[1.0], [5.0]]))
+    for x in (CURRENT.expand(12, 2, 5), CURRENT[..., :3].expand(12, 2, 3), CURRENT[:, None].expand(12, 4, 2, 5)):
+        assert_close(neuron(x), LIF(tau_mem=torch.tensor([[1.0], [5.0]]))(x), rtol=0, atol=0)
 
 
 def test_noise_counts():
@@ -115,6 +117,11 @@ def test_noise_counts():
         torch.manual_seed(0)
         spread.append((neuron(torch.zeros(3, 1, 8))[1].v).std())
     assert_close(spread[1], 2 * spread[0])
+    found = []
+    for each in (neuron, LIF(noise=2.0, v_threshold=100.0)):
+        torch.manual_seed(0)
+        found.append(each(torch.zeros(3, 1, 8), dt=0.01)[1].v)
+    assert_close(*found, rtol=0, atol=0)
 
 
 def test_a_constant_that_begins_to_want_a_gradient_gets_it():
@@ -122,6 +129,8 @@ def test_a_constant_that_begins_to_want_a_gradient_gets_it():
     neuron.tau_mem.requires_grad_()
     neuron(CURRENT)[0].sum().backward()
     assert neuron.tau_mem.grad is not None
+    neuron.tau_mem.requires_grad_(False)
+    assert not neuron(CURRENT)[0].requires_grad
     tau_mem = torch.ones(1, requires_grad=True)
     functional_call(neuron, {"tau_mem": tau_mem}, (CURRENT,))[0].sum().backward()
     assert_close(tau_mem.grad.sign(), -torch.ones(1))
@@ -135,6 +144,8 @@ def test_a_constant_that_is_parametrized_counts():
     neuron, before = used("LIF")
     parametrize.register_parametrization(neuron, "tau_mem", Double())
     assert_changed(neuron, LIF(tau_mem=20.0), before)
+    neuron.parametrizations.tau_mem.original.fill_(1.0)
+    assert_changed(neuron, LIF(tau_mem=2.0), before)
 
 
 def test_what_was_computed_in_inference_mode_may_be_differentiated():
@@ -157,6 +168,13 @@ def test_nothing_is_kept_of_trainable_constants():
     neuron.v_threshold.data.fill_(0.6)  # as an optimizer may
     assert_changed(neuron, LIF(v_threshold=0.6), before)
     assert neuron not in _KEPT
+
+
+def test_nothing_is_kept_under_a_mode_of_torch():
+    neuron = LIF()
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        kept(neuron, "double", None, lambda: 2 * neuron.tau_mem)
+    assert type(kept(neuron, "double", None, lambda: 2 * neuron.tau_mem)) is torch.Tensor
 
 
 def test_it_is_computed_once_and_forgotten_with_the_neuron():

@@ -1,6 +1,7 @@
 """The battery passes what is lawful and catches planted defects, each by the law that names it."""
 
 from collections import deque
+from weakref import WeakKeyDictionary
 
 import pytest
 import torch
@@ -26,6 +27,9 @@ class Plain(Neuron):
         v = self.decay * state.v + current
         spikes = self.spike(v - 1)
         return spikes, ThresholdState(v * (1 - spikes.detach()), state.refractory)
+
+
+REMEMBERED = WeakKeyDictionary()
 
 
 class KeepsState(Plain):
@@ -161,6 +165,16 @@ class Explodes(Plain):
         return super().step(current / 0, state)
 
 
+class RemembersAConstantElsewhere(Plain):
+    """Neither `forgets` nor anything else on the module shows what is kept beside it."""
+
+    def step(self, current, state, *, dt=1.0):
+        decay = REMEMBERED.setdefault(self, self.decay.clone())
+        v = decay * state.v + current
+        spikes = self.spike(v - 1)
+        return spikes, ThresholdState(v * (1 - spikes.detach()), state.refractory)
+
+
 class DoublesNothing(Plain):
     def step(self, current, state, *, dt=1.0):
         spikes, after = super().step(current, state)
@@ -188,6 +202,7 @@ DEFECTS = {
     DropsABlock: {"checkpoint_every"},
     TimeLast: {"output"},
     Explodes: {"output"},
+    RemembersAConstantElsewhere: {"state_dict"},
     DoublesNothing: {"dtype"},
 }
 
