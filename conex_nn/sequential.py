@@ -24,7 +24,7 @@ _SAME_AT_EACH_STEP = (
 )  # fmt: skip
 _NORMS = (nn.modules.batchnorm._NormBase,)  # they see time and batch as one: their statistics are of all steps
 _POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
-_SAMPLES = 128
+_SAMPLES = 256
 """Samples that a convolution on a CPU takes at once: as fast as all of them, with buffers that stay small."""
 _RECURRENT = (nn.RNNBase, nn.RNNCellBase, nn.Transformer)
 

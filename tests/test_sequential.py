@@ -317,17 +317,17 @@ def everything(net, xs, **options):
 
 @pytest.mark.parametrize("options", [{}, {"detach_every": 6}, {"checkpoint_every": 5}])
 def test_a_chain_with_convolutions_goes_through_time_in_blocks(options):
-    net, xs = conv_net(), (torch.rand(11, 40, 1, 8, 8) < 0.3).double()
+    net, xs = conv_net(), (torch.rand(11, 80, 1, 8, 8) < 0.3).double()
     net.double()
     calls = calls_of(net[0])
     found = everything(net, xs, **options)
-    assert max(calls) <= 128
-    assert sum(calls) >= 440
+    assert max(calls) <= 256
+    assert sum(calls) >= 880
     for part in net:
         part.register_forward_pre_hook(lambda module, args: None)
     calls.clear()
     whole = everything(net, xs, **options)
-    assert calls[0] == 40 * min([11, *options.values()])
+    assert calls[0] == 80 * min([11, *options.values()])
     assert whole[0].any()
     assert whole[2].any()
     assert_close(found, whole)
@@ -347,15 +347,15 @@ def test_what_sees_all_steps_together_goes_on_seeing_them(change):
     net = conv_net()
     change(net)
     calls = calls_of(net[0])
-    net(torch.rand(11, 40, 1, 8, 8))
-    assert calls == [440]
+    net(torch.rand(11, 80, 1, 8, 8))
+    assert calls == [880]
 
 
 def test_a_chain_without_convolutions_takes_all_steps_at_once():
     net = mlp()
     calls = calls_of(net[1])
-    net(torch.rand(11, 40, 3, 4))
-    assert calls == [440]
+    net(torch.rand(11, 80, 3, 4))
+    assert calls == [880]
 
 
 def test_an_average_keeps_no_input_for_its_derivative():
