@@ -74,6 +74,12 @@ def _connection(connection: Any) -> str:
         f"{type(synapse).__name__} {_shape(synapse.source_shape)} -> {_shape(synapse.target_shape)}",
         connection.compartment, f"latency {connection.latency}", f"{weights:,} weights",
     ]  # fmt: skip
+    for name in ("axon_delay", "dendrite_delay"):
+        steps = getattr(connection, name)
+        if isinstance(steps, int):
+            words += [f"{name} {steps}"] if steps else []
+        else:
+            words.append(f"{name} {int(steps.min())} to {int(steps.max())}")
     words += ["inhibitory"] if connection.inhibitory else []
     words += [f"gain {connection.gain:g}"] if connection.gain != 1 else []
     words += [] if connection.enabled else ["off"]

@@ -1,5 +1,7 @@
 """What a network prints."""
 
+import torch
+
 import conex_nn as cx
 
 
@@ -54,3 +56,9 @@ def test_the_docstring_names_addresses_that_exist():
     source, target = line.split("  Dense")[0].strip().split(" -> ")
     assert source in net.populations()
     assert target in net.populations()
+
+
+def test_delays_are_said():
+    net = cx.Neocortex(eye=cx.InputLayer(3), a=cx.Population(3, cx.LIF()))
+    net.connect("eye", "a", cx.OneToOne, axon_delay=torch.tensor([0, 4, 2]), dendrite_delay=2)
+    assert "latency 1, 3 weights, axon_delay 0 to 4, dendrite_delay 2" in str(net)
