@@ -1,6 +1,7 @@
 """Recording in a network: who listens to what, and how little of a run changes for it."""
 
 import fnmatch
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -169,7 +170,7 @@ def _join(places: dict[str, Any], path: str, listener: Callable[[Any], None], st
     stack.callback(leave)
 
 
-class _Watch:
+class _Watch(ABC):
     """Watches one population or connection."""
 
     def __init__(
@@ -196,9 +197,9 @@ class _Watch:
             with torch.set_grad_enabled(torch.is_grad_enabled() and not self.detach):
                 self.look(seen)
 
+    @abstractmethod
     def look(self, seen: Any) -> None:
         """Keep what was asked for."""
-        raise NotImplementedError
 
     def key(self, name: str) -> str:
         return f"{self.path}.{name}"

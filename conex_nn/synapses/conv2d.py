@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from torch.nn import grad as conv_grad
 from typing_extensions import override
 
-from conex_nn.synapses.images import output_grid, pair, require_grid
+from conex_nn.synapses.images import window
 from conex_nn.synapses.initial_weight import Initialiser, initial_weight
 from conex_nn.synapses.synapse import Synapse, leading_axes
 
@@ -50,17 +50,8 @@ class Conv2d(Synapse):
     ) -> None:
         super().__init__(source_shape, target_shape)
         self.init = init
-        require_grid(self.source_shape, name="source_shape")
-        require_grid(self.target_shape, name="target_shape")
-        self.kernel_size = pair(kernel_size, name="kernel_size", least=1)
-        self.stride = pair(stride, name="stride", least=1)
-        self.padding = pair(padding, name="padding", least=0)
-        output_grid(
-            self.source_shape,
-            self.target_shape,
-            kernel_size=self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
+        self.kernel_size, self.stride, self.padding = window(
+            self.source_shape, self.target_shape, kernel_size=kernel_size, stride=stride, padding=padding
         )
         shape = (self.target_shape[0], self.source_shape[0], *self.kernel_size)
         self.weight = initial_weight(shape, init=init, weight=weight, fan_in=torch.Size(shape[1:]).numel())

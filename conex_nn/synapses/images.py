@@ -2,7 +2,7 @@
 
 import torch
 
-__all__ = ["output_grid", "pair", "require_grid"]
+__all__ = ["output_grid", "pair", "require_grid", "window"]
 
 
 def pair(value: int | tuple[int, int], *, name: str, least: int) -> tuple[int, int]:
@@ -84,3 +84,35 @@ def output_grid(
             f"Expected `target_shape` (..., {found[0]}, {found[1]}), which {options} make of {tuple(source)}, "
             f"got {tuple(target)}. Give the target that shape, or change the kernel, stride or padding."
         )
+
+
+def window(
+    source: torch.Size,
+    target: torch.Size,
+    *,
+    kernel_size: int | tuple[int, int],
+    stride: int | tuple[int, int],
+    padding: int | tuple[int, int],
+) -> tuple[tuple[int, int], tuple[int, int], tuple[int, int]]:
+    """Return kernel size, stride and padding along height and width, having checked that they fit both shapes.
+
+    Args:
+        source: Shape of the source.
+        target: Shape of the target.
+        kernel_size: Height and width of the kernel, or one number for both.
+        stride: Steps of the kernel, likewise.
+        padding: Rows and columns of zeros around the source, likewise.
+
+    Raises:
+        ValueError: A shape that is no grid of channels, a size that is none, or a convolution of another size.
+
+    Example:
+        >>> window(torch.Size((1, 28, 28)), torch.Size((8, 24, 24)), kernel_size=5, stride=1, padding=0)
+        ((5, 5), (1, 1), (0, 0))
+    """
+    require_grid(source, name="source_shape")
+    require_grid(target, name="target_shape")
+    kernel = pair(kernel_size, name="kernel_size", least=1)
+    steps, rim = pair(stride, name="stride", least=1), pair(padding, name="padding", least=0)
+    output_grid(source, target, kernel_size=kernel, stride=steps, padding=rim)
+    return kernel, steps, rim

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 from typing_extensions import override
 
-from conex_nn.synapses.images import output_grid, pair, require_grid
+from conex_nn.synapses.images import window
 from conex_nn.synapses.initial_weight import Initialiser, initial_weight
 from conex_nn.synapses.synapse import Synapse
 
@@ -49,17 +49,8 @@ class Local2d(Synapse):
     ) -> None:
         super().__init__(source_shape, target_shape)
         self.init = init
-        require_grid(self.source_shape, name="source_shape")
-        require_grid(self.target_shape, name="target_shape")
-        self.kernel_size = pair(kernel_size, name="kernel_size", least=1)
-        self.stride = pair(stride, name="stride", least=1)
-        self.padding = pair(padding, name="padding", least=0)
-        output_grid(
-            self.source_shape,
-            self.target_shape,
-            kernel_size=self.kernel_size,
-            stride=self.stride,
-            padding=self.padding,
+        self.kernel_size, self.stride, self.padding = window(
+            self.source_shape, self.target_shape, kernel_size=kernel_size, stride=stride, padding=padding
         )
         field = torch.Size((self.source_shape[0], *self.kernel_size)).numel()
         shape = (self.target_shape[0], self.target_shape[1:].numel(), field)

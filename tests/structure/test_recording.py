@@ -49,7 +49,6 @@ def watched():
 
 
 def test_tables_of_pandas():
-    pytest.importorskip("pandas")
     rec, weight = watched()
     table = rec.to_pandas()
     assert list(table.columns) == ["name", "time", "sample", "neuron", "value"]
@@ -63,7 +62,6 @@ def test_tables_of_pandas():
 
 
 def test_data_sets_of_xarray():
-    pytest.importorskip("xarray")
     rec, weight = watched()
     found = rec.to_xarray()
     v = found["v1.exc.v"]

@@ -4,6 +4,7 @@ import copy
 import pickle
 
 import pytest
+import snntorch
 import torch
 from torch import nn
 
@@ -114,7 +115,6 @@ def test_what_cannot_be_replicated():
 
 
 def test_foreign_neurons_are_replicated():
-    snntorch = pytest.importorskip("snntorch")
     population = cx.Population(3, cx.FromSnnTorch(snntorch.Leaky(beta=0.7)))
     replica = population.replicate()
     assert replica.neuron.neuron is not population.neuron.neuron
