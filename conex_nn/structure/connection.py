@@ -262,8 +262,8 @@ def _read_again(module: nn.Module, _: Any) -> None:
 
 
 def _number(steps: Tensor) -> int | Tensor:
-    """Return delays as a number where all are the same."""
-    return int(steps) if steps.numel() == 1 else steps
+    """Return delays as a number where all are the same, and are known."""
+    return steps if steps.is_meta or steps.numel() != 1 else int(steps)
 
 
 def whole_steps(name: str, value: int | Tensor, shape: Sequence[int] | None = ()) -> int | Tensor:

@@ -78,6 +78,8 @@ def _connection(connection: Any) -> str:
         steps = getattr(connection, name)
         if isinstance(steps, int):
             words += [f"{name} {steps}"] if steps else []
+        elif steps.is_meta:
+            words.append(f"{name} unknown")
         else:
             words.append(f"{name} {int(steps.min())} to {int(steps.max())}")
     words += ["inhibitory"] if connection.inhibitory else []
