@@ -7,7 +7,8 @@ from conex_nn.plasticity.chain import Chain, Link, chain
 from conex_nn.plasticity.clopath import Clopath, ClopathState
 from conex_nn.plasticity.constraints import Clip, Dale, Normalise
 from conex_nn.plasticity.dopamine import Dopamine, Payoff, RewardPredictionError, at_step
-from conex_nn.plasticity.hebbian import hebbian
+from conex_nn.plasticity.gradient_change import GradientChange
+from conex_nn.plasticity.hebbian import hebbian, weight_of
 from conex_nn.plasticity.istdp import ISTDP
 from conex_nn.plasticity.learn import apply_change, learn, learn_step
 from conex_nn.plasticity.learning_rate import LearningRate
@@ -21,6 +22,7 @@ from conex_nn.plasticity.shift_stdp import ShiftState, ShiftSTDP
 from conex_nn.plasticity.stdp import STDP, STDPState
 from conex_nn.plasticity.trace import anticausal, smooth, trace
 from conex_nn.plasticity.triplet_stdp import TripletState, TripletSTDP
+from conex_nn.plasticity.weight_in_force import weight_in_force
 
 __all__ = [
     "BCM",
@@ -38,6 +40,7 @@ __all__ = [
     "ClopathState",
     "Dale",
     "Dopamine",
+    "GradientChange",
     "LearningRate",
     "Link",
     "Modulated",
@@ -68,4 +71,6 @@ __all__ = [
     "mean_over_processes",
     "smooth",
     "trace",
+    "weight_in_force",
+    "weight_of",
 ]

@@ -24,6 +24,9 @@ class Link(nn.Module):
         >>> Round().constrain_(layer.weight.data, layer)
     """
 
+    late = False
+    """Whether its constraint waits for the end of a sequence, rather than to follow each change."""
+
     def initial_state(self, synapse: nn.Module, pre: Tensor, post: Tensor) -> Any:
         """Return the state before the first step: None, unless a link says otherwise.
 
@@ -111,6 +114,15 @@ class Chain(Rule):
         """Whether it needs the potential of the target."""
         return bool(self.links[0].reads_v)
 
+    @property
+    def enabled(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether it learns: its rule says so."""
+        return bool(self.links[0].enabled)
+
+    @enabled.setter
+    def enabled(self, on: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.links[0].enabled = on  # pyright: ignore[reportArgumentType]
+
     def arguments(self) -> dict[str, Any]:
         """Return what to call the class with to get another like it."""
         return {"links": list(self.links)}
@@ -141,8 +153,17 @@ class Chain(Rule):
 
     @override
     def constrain_(self, weight: Tensor, synapse: nn.Module) -> None:
-        for link in self.links:
-            cast(Link, link).constrain_(weight, synapse)
+        _, links = self._parts()
+        for link in links:
+            if not link.late:
+                link.constrain_(weight, synapse)
+
+    @override
+    def finish_(self, weight: Tensor, synapse: nn.Module) -> None:
+        _, links = self._parts()
+        if any(link.late for link in links):  # all of them again, in their order: one may undo what another did
+            for link in links:
+                link.constrain_(weight, synapse)
 
     @override
     def modulators(self) -> list[str]:

@@ -59,6 +59,7 @@ class Normalise(Link):
     Args:
         total: What the magnitudes add up to [1].
         per: ``"target"`` or ``"source"``.
+        at: ``"change"``, after each change of the weight, or ``"sequence"``, once a sequence has been seen.
 
     Raises:
         TypeError: A module whose wiring is not known, where a chain meets it.
@@ -76,12 +77,25 @@ class Normalise(Link):
         which adds up signed weights.
     """
 
-    def __init__(self, total: float = 1.0, *, per: Literal["target", "source"] = "target") -> None:
+    def __init__(
+        self,
+        total: float = 1.0,
+        *,
+        per: Literal["target", "source"] = "target",
+        at: Literal["change", "sequence"] = "change",
+    ) -> None:
         super().__init__()
         self.total = require_positive("total", total, unit="1")
         if per not in ("target", "source"):
             raise ValueError(f'Expected `per` to be "target" or "source", got {per!r}.')
-        self.per = per
+        if at not in ("change", "sequence"):
+            raise ValueError(f'Expected `at` to be "change" or "sequence", got {at!r}.')
+        self.per, self.at = per, at
+
+    @property
+    def late(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        """Whether it waits for the end of a sequence."""
+        return self.at == "sequence"
 
     @override
     def check(self, synapse: nn.Module) -> None:
@@ -123,7 +137,7 @@ class Normalise(Link):
 
     @override
     def extra_repr(self) -> str:
-        return f"{self.total:g}, per={self.per!r}"
+        return f"{self.total:g}, per={self.per!r}" + (f", at={self.at!r}" if self.late else "")
 
 
 def _axes(synapse: nn.Module, per: str) -> tuple[int, ...] | None:

@@ -14,7 +14,7 @@ __all__ = ["apply_change", "learn", "learn_step"]
 
 
 @torch.no_grad()
-def apply_change(rule: Rule, synapse: nn.Module, change: Tensor, *, in_place: bool = True) -> None:
+def apply_change(rule: Rule, synapse: nn.Module, change: Tensor, *, in_place: bool = True, last: bool = True) -> None:
     """Add a change to a weight, and apply the rule's constraints.
 
     Args:
@@ -22,6 +22,7 @@ def apply_change(rule: Rule, synapse: nn.Module, change: Tensor, *, in_place: bo
         synapse: What learns.
         change: What to add.
         in_place: False leaves the values that a graph may hold as they were, and puts new ones in their place.
+        last: Whether a sequence ends with it; constraints that wait for that are then applied.
 
     Example:
         >>> from conex_nn.plasticity import STDP, Clip, chain
@@ -36,6 +37,8 @@ def apply_change(rule: Rule, synapse: nn.Module, change: Tensor, *, in_place: bo
     else:
         weight.data = weight.data + change
     rule.constrain_(weight.data, synapse)
+    if last:
+        rule.finish_(weight.data, synapse)
 
 
 def learn(
@@ -49,6 +52,7 @@ def learn(
     v: Tensor | None = None,
     dt: float = 1.0,
     keep_state: bool = True,
+    last: bool = True,
 ) -> Any:
     """Change a weight once, by what a rule makes of a sequence.
 
@@ -62,6 +66,7 @@ def learn(
         v: Potential of the target [mV].
         dt: Length of a step [ms].
         keep_state: Whether the state after the sequence will be needed.
+        last: Whether the sequence ends here; constraints that wait for that are then applied.
 
     Returns:
         The state after the last step.
@@ -73,7 +78,7 @@ def learn(
         torch.Size([2, 1])
     """
     change, state = rule.update(synapse, state, pre, post, modulators, v=v, dt=dt, keep_state=keep_state)
-    apply_change(rule, synapse, mean_over_processes(change, post.shape[1]))
+    apply_change(rule, synapse, mean_over_processes(change, post.shape[1]), last=last)
     return state
 
 
@@ -87,6 +92,7 @@ def learn_step(
     *,
     v: Tensor | None = None,
     dt: float = 1.0,
+    last: bool = False,
 ) -> Any:
     """Change a weight by what a rule makes of one step: what ``when="step"`` does, step after step.
 
@@ -99,6 +105,7 @@ def learn_step(
         modulators: Signals of the whole network by name: ``(batch,)``, or a number where all samples share them.
         v: Potential of the target, ``(batch, *target)`` [mV].
         dt: Length of the step [ms].
+        last: Whether the sequence ends with it; constraints that wait for that are then applied.
 
     Returns:
         The state after the step.
@@ -119,4 +126,5 @@ def learn_step(
         {name: signal[None] if signal.dim() else signal for name, signal in signals.items()},
         v=None if v is None else v[None],
         dt=dt,
+        last=last,
     )

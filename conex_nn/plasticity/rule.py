@@ -136,6 +136,8 @@ class Rule(nn.Module):
 
     reads_v = False
     """Whether it needs the potential of the target."""
+    enabled: bool = True
+    """Whether it learns; a network switches it."""
 
     def initial_state(self, synapse: nn.Module, pre: Tensor, post: Tensor) -> Any:
         """Return the state before the first step: None, unless a rule says otherwise.
@@ -166,6 +168,14 @@ class Rule(nn.Module):
 
     def constrain_(self, weight: Tensor, synapse: nn.Module) -> None:
         """Apply the constraints to a weight that was changed, in place.
+
+        Args:
+            weight: The weight.
+            synapse: Whose it is.
+        """
+
+    def finish_(self, weight: Tensor, synapse: nn.Module) -> None:
+        """Apply the constraints that wait for the end of a sequence, in place.
 
         Args:
             weight: The weight.

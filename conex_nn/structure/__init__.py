@@ -1,6 +1,6 @@
 """Populations, connections and containers, and the engine that runs the graph they make."""
 
-from conex_nn.structure.connection import Connection, Synapsis
+from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.cortical_column import CorticalColumn
 from conex_nn.structure.cortical_layer import CorticalLayer
@@ -11,6 +11,7 @@ from conex_nn.structure.population import Population, Source
 from conex_nn.structure.registry import register
 from conex_nn.structure.storage import LoadWarning, load, save
 from conex_nn.structure.summary import sketch
+from conex_nn.structure.synapsis import Synapsis
 from conex_nn.structure.wiring import wire_column, wire_columns, wire_layer
 
 __all__ = [

@@ -9,12 +9,14 @@ from torch import Tensor, nn
 
 from conex_nn.dendrites import Dendrite
 from conex_nn.neurons import Behavior, FromSnnTorch, VoltageHomeostasis
-from conex_nn.structure.connection import Connection, Synapsis
+from conex_nn.plasticity import Rule
+from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
 from conex_nn.structure.population import Source
+from conex_nn.structure.synapsis import Synapsis
 from conex_nn.synapses import Dense, Lateral, Sparse, Synapse
 
 __all__ = ["Edges", "arguments_of", "options_of", "parameters_of"]
@@ -161,7 +163,7 @@ def options_of(cls: type) -> tuple[str, ...]:
     """
     if issubclass(cls, Neocortex):
         return ("block", "by_events")
-    names = ("enabled",) if issubclass(cls, Behavior | Connection | Source) else ()
+    names = ("enabled",) if issubclass(cls, Behavior | Connection | Rule | Source) else ()
     return (*names, "tags") if issubclass(cls, Behavior) and "tags" not in parameters_of(cls) else names
 
 

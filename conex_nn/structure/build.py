@@ -11,13 +11,14 @@ from torch import Tensor, nn
 from conex_nn.functional.grid import population_shape
 from conex_nn.structure.addresses import nearest
 from conex_nn.structure.arguments import options_of, parameters_of
-from conex_nn.structure.connection import Connection, Synapsis
+from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.decode import Decoder, join, only, shown
 from conex_nn.structure.describe import PARTS, broadcasts
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.registry import Names
+from conex_nn.structure.synapsis import Synapsis
 from conex_nn.structure.weight_shapes import has_shape, weight_shape
 from conex_nn.synapses import Sparse, Synapse
 

@@ -1,18 +1,19 @@
-"""A connection between two populations, and a group of connections made together."""
+"""A connection between two populations."""
 
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from typing_extensions import override
 
+from conex_nn.plasticity import GradientChange, Rule, weight_in_force, weight_of
 from conex_nn.structure.deferred import Deferred
 from conex_nn.structure.sparse_input import dense_by_events
 from conex_nn.synapses import Delay, Sparse, Synapse
 
-__all__ = ["Connection", "ConnectionState", "Projector", "Synapsis"]
+__all__ = ["Connection", "ConnectionState", "Projector"]
 
 Projector = Callable[..., Tensor]
 """Takes spikes of a block to currents."""
@@ -25,6 +26,8 @@ class ConnectionState(NamedTuple):
     """Spikes sent and not yet delivered, ``(steps, *batch, *source_shape)`` [1]."""
     dendrite: Tensor
     """Currents under way in the target's dendrite, ``(steps, *batch, *target_shape)`` [nA]."""
+    rule: Any = ()
+    """Of its rule, such as traces; empty before it has learned."""
 
 
 class Connection(nn.Module):
@@ -42,7 +45,18 @@ class Connection(nn.Module):
         dendrite_delay: Further delay of each target neuron, likewise [1].
         gain: Factor of its current [1].
         inhibitory: Whether its current is negative, and its weights magnitudes.
+        rule: How its weight learns by itself, in ``train()``: a rule or a chain. It sees the source's spikes delayed by
+            ``axon_delay`` and the target's by ``dendrite_delay``.
+        when: The weight changes after every ``"step"``, or once after a ``"sequence"``. A spike is transmitted with the
+            weight in force when it is at the synapse, after ``latency`` and ``axon_delay``.
+        into: The change goes into the ``"weight"``, or into its gradient (``"grad"``), for an optimizer to follow.
+        gradient: Whether the weight is trained by gradient as well; None for only where it has no rule, or one that
+            goes into the gradient.
         tags: Names by which it can be found.
+
+    Raises:
+        TypeError: A rule that is none, or a synapse without a weight for it to learn.
+        ValueError: A delay out of range; a rule with options that exclude each other, or weights out of its bounds.
 
     Example:
         >>> from conex_nn.synapses import OneToOne
@@ -68,6 +82,10 @@ class Connection(nn.Module):
         dendrite_delay: int | Tensor = 0,
         gain: float = 1.0,
         inhibitory: bool = False,
+        rule: Rule | None = None,
+        when: Literal["sequence", "step"] = "sequence",
+        into: Literal["weight", "grad"] = "weight",
+        gradient: bool | None = None,
         tags: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -84,13 +102,16 @@ class Connection(nn.Module):
         dendrite_delay = whole_steps("dendrite_delay", dendrite_delay, getattr(synapse, "target_shape", None))
         first = self._read_taps()
         # The time that all share is waited for in the axon: the scheduler sees it at one place.
-        self._soonest = int(torch.as_tensor(dendrite_delay, device="cpu").min())
+        # Where the weight changes at every step, it acts when a spike is at the synapse, before the dendrite.
+        self._soonest = 0 if when == "step" else int(torch.as_tensor(dendrite_delay, device="cpu").min())
         self.axon = Delay(self._latency + self._soonest + first + axon_delay)
         self.dendrite = Delay(dendrite_delay - self._soonest)
         if inhibitory and getattr(synapse, "weight", None) is not None:
             with torch.no_grad():
                 synapse.weight.abs_()  # pyright: ignore[reportCallIssue]
-
+        self.rule, self.when, self.into, self.gradient = rule, when, into, gradient
+        self._to_gradient: GradientChange | None = None
+        _check_rule(self)
         self.register_load_state_dict_post_hook(_read_again)
 
     def _read_taps(self) -> int:
@@ -119,6 +140,24 @@ class Connection(nn.Module):
         return _number(self.dendrite.steps + self._soonest)
 
     @property
+    def learns(self) -> bool:
+        """Whether its rule changes its weight when the network runs now."""
+        rule: Any = self.rule
+        return rule is not None and rule.enabled and self.training and self.enabled
+
+    @property
+    def to_gradient(self) -> GradientChange:
+        """What its rule has added to the gradient of its weight and no optimizer has seen."""
+        if self._to_gradient is None:
+            synapse: Any = self.synapse
+            self._to_gradient = GradientChange(lambda: synapse.weight)
+        return self._to_gradient
+
+    @override
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_to_gradient": None}
+
+    @property
     def scale(self) -> float:
         """Factor of its current, negative for inhibition [1]."""
         return -self.gain if self.inhibitory else self.gain
@@ -135,20 +174,44 @@ class Connection(nn.Module):
         weight = getattr(synapse, "weight", None)
         if weight is not None and isinstance(synapse, Synapse):
             weight = synapse.weight_in_force()
+        return self._magnitudes(weight)
+
+    def _magnitudes(self, weight: Tensor | None) -> Tensor | None:
         if weight is None or not self.inhibitory:
             return weight
         return torch.where(weight < 0, -weight, weight)  # unlike that of abs(), its gradient at 0 is not 0
 
-    def projector(self, *, by_steps: bool = False) -> Projector:
+    def keep_magnitudes(self) -> None:
+        """Stop at 0 what learning would carry below it, where weights are magnitudes."""
+        if self.inhibitory:
+            weight_of(self.synapse).data.clamp_(min=0)
+
+    def in_force(self) -> Tensor:
+        """Return the weight as a graph keeps it: what is learned while or after the graph is made does not change it.
+
+        A change that waits to go into the gradient goes there with what comes back to it.
+        """
+        synapse: Any = self.synapse
+        return weight_in_force(synapse.weight, self.to_gradient.deliver)
+
+    def projector(self, *, by_steps: bool = False, weight: Tensor | None = None) -> Projector:
         """Return what takes spikes to currents during one run.
 
         Args:
             by_steps: It will be called for one block of steps after the other: the gradient of the weight is then made
                 of all of them at once.
+            weight: A weight to use in place of the synapse's own.
         """
-        synapse, weight = self.synapse, self.weight
+        synapse = self.synapse
+        if weight is None and self.learns and torch.is_grad_enabled():
+            weight = self.in_force()
+        if weight is None:
+            weight = self.weight
+        else:
+            mask = getattr(synapse, "mask", None)
+            weight = self._magnitudes(weight if mask is None else torch.where(mask, weight, 0.0))
         if weight is None or not (isinstance(synapse, Synapse) and type(synapse).project is not Synapse.project):
-            if not self.inhibitory or weight is None:
+            if weight is None or (weight is getattr(synapse, "weight", None)):
                 return synapse
             return lambda spikes: functional_call(synapse, {"weight": weight}, (spikes,))
         if self._taps:
@@ -186,9 +249,9 @@ class Connection(nn.Module):
         if kept == 0:
             return state
         if kept == len(spikes):
-            return ConnectionState(spikes, state.dendrite)
+            return state._replace(axon=spikes)
         axon = spikes[-kept:] if len(spikes) >= kept else torch.cat([state.axon[len(spikes) :], spikes])
-        return ConnectionState(axon, state.dendrite)
+        return state._replace(axon=axon)
 
     def read(
         self, state: ConnectionState, steps: int, project: Projector | None = None
@@ -229,13 +292,13 @@ class Connection(nn.Module):
                 self._tapped(history, len(spikes), project, known=True), self.push(spikes, state)
             )
         arrived, axon = self.axon(spikes, state.axon)
-        return self._through_dendrite(project(arrived), ConnectionState(axon, state.dendrite))
+        return self._through_dendrite(project(arrived), state._replace(axon=axon))
 
     def _through_dendrite(self, current: Tensor, state: ConnectionState) -> tuple[Tensor, ConnectionState]:
         if self.dendrite.maximum == 0:
             return current, state
         current, dendrite = self.dendrite(current, state.dendrite)
-        return current, ConnectionState(state.axon, dendrite)
+        return current, state._replace(dendrite=dendrite)
 
     def _tapped(self, history: Tensor, steps: int, project: Projector, *, known: bool) -> Tensor:
         """Return the currents through synapses with delays of their own: one product for each delay."""
@@ -252,7 +315,40 @@ class Connection(nn.Module):
         shown = [f"{self.source} -> {self.target}", f"compartment={self.compartment!r}", f"latency={self.latency}"]
         if self.gain != 1:
             shown.append(f"gain={self.gain:g}")
-        return ", ".join(shown + (["inhibitory=True"] if self.inhibitory else []))
+        shown += ["inhibitory=True"] if self.inhibitory else []
+        if self.rule is not None:
+            shown += [f"when={self.when!r}", f"into={self.into!r}"]
+        return ", ".join(shown)
+
+
+def _check_rule(connection: Connection) -> None:
+    """Raise unless what a connection shall learn by fits it; say which parameters are left to gradients."""
+    rule, synapse = connection.rule, connection.synapse
+    ends = f"{connection.source!r} -> {connection.target!r}"
+    if connection.when not in ("sequence", "step") or connection.into not in ("weight", "grad"):
+        raise ValueError(
+            f'Expected `when` of {ends} to be "sequence" or "step", and `into` to be "weight" or "grad", got '
+            f"{connection.when!r} and {connection.into!r}."
+        )
+    if rule is None:
+        if (connection.when, connection.into) != ("sequence", "weight"):
+            raise ValueError(f"Expected a `rule` of {ends} with `when` or `into`, got none.")
+    else:
+        if not isinstance(rule, Rule):
+            got = rule.__name__ if isinstance(rule, type) else type(rule).__name__
+            raise TypeError(f"Expected `rule` of {ends} to be a rule, such as STDP(...), got {got}.")
+        if connection.into == "grad" and (connection.when == "step" or connection.gradient is False):
+            raise ValueError(
+                f'Expected `into="grad"` of {ends} with `when="sequence"` and a weight that is trained, got '
+                f"`when={connection.when!r}`, `gradient={connection.gradient}`."
+            )
+        rule.check(synapse)
+    trained = connection.gradient
+    if trained is None:
+        trained = rule is None or connection.into == "grad"
+    weight = getattr(synapse, "weight", None)
+    if weight is not None and not trained:
+        weight.requires_grad_(False)
 
 
 def _read_again(module: nn.Module, _: Any) -> None:
@@ -284,38 +380,3 @@ def whole_steps(name: str, value: int | Tensor, shape: Sequence[int] | None = ()
             f"{tuple(tensor.shape)}. A source neuron's own delay is `axon_delay`, a target neuron's `dendrite_delay`."
         )
     return int(tensor) if tensor.dim() == 0 else tensor
-
-
-class Synapsis(nn.Module):
-    """The connections that one call of ``connect`` made, each by its name.
-
-    Args:
-        connections: By name.
-
-    Example:
-        >>> from conex_nn.synapses import Dense
-        >>> synapsis = Synapsis({"a_to_b": Connection(Dense(2, 3), "a", "b")})
-        >>> len(synapsis), synapsis.only.synapse.weight.shape
-        (1, torch.Size([3, 2]))
-    """
-
-    def __init__(self, connections: dict[str, Connection]) -> None:
-        super().__init__()
-        for name, connection in connections.items():
-            self.add_module(name, connection)
-
-    def __iter__(self) -> Iterator[Connection]:
-        yield from self.children()  # pyright: ignore[reportReturnType]
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __getitem__(self, place: int | str) -> Connection:
-        return list(self)[place] if isinstance(place, int) else self._modules[place]  # pyright: ignore[reportReturnType]
-
-    @property
-    def only(self) -> Connection:
-        """The connection, where there is one alone."""
-        if len(self) != 1:
-            raise ValueError(f"Expected one connection, got {len(self)}: {', '.join(self._modules)}. Name one of them.")
-        return self[0]

@@ -1,18 +1,21 @@
 """A container: named parts, connections among them, and ports through which others reach them."""
 
+import copy
 import fnmatch
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from conex_nn.plasticity import Rule
 from conex_nn.structure.addresses import nearest, population_paths, resolve
-from conex_nn.structure.connection import Connection, Synapsis
+from conex_nn.structure.connection import Connection
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.storable import Storable
+from conex_nn.structure.synapsis import Synapsis
 
 __all__ = ["Container"]
 
@@ -145,6 +148,10 @@ class Container(Storable):
         dendrite_delay: int | Tensor = 0,
         gain: float = 1.0,
         inhibitory: bool | None = None,
+        rule: Rule | None = None,
+        when: Literal["sequence", "step"] = "sequence",
+        into: Literal["weight", "grad"] = "weight",
+        gradient: bool | None = None,
         name: str | None = None,
         late: bool = False,
         tags: Sequence[str] = (),
@@ -165,6 +172,10 @@ class Container(Storable):
             dendrite_delay: Further delay of each target neuron, likewise [1].
             gain: Factor of the current [1].
             inhibitory: Whether the current is negative; None for what the source is.
+            rule: How the weight learns by itself, in ``train()``: a rule or a chain; each connection has its own copy.
+            when: The weight changes after every ``"step"``, or once after a ``"sequence"``.
+            into: The change goes into the ``"weight"``, or into its gradient (``"grad"``).
+            gradient: Whether the weight is trained by gradient; None for where no rule changes it.
             name: What to call the connections; default ``<source>_to_<target>``.
             late: Wait for ends that do not exist yet.
             tags: Names by which the connections can be found.
@@ -186,9 +197,8 @@ class Container(Storable):
         """
         arguments = {
             "compartment": compartment, "latency": latency, "axon_delay": axon_delay, "dendrite_delay": dendrite_delay,
-            "gain": gain, "tags": tags,
+            "gain": gain, "rule": rule, "when": when, "into": into, "gradient": gradient, "tags": tags,
         }  # fmt: skip
-
         call = (self._address(source), self._address(target), synapse, inhibitory, name, arguments, options)
         if late and not all(resolve(self, end, strict=False) for end in call[:2]):
             self._late.append(call)
@@ -230,7 +240,8 @@ class Container(Storable):
             if negative and (options.get("weight") is not None or isinstance(synapse, nn.Module)):
                 _check_magnitudes(made_synapse, s)
             key = _free_key(_pair_name(s, t), made)
-            made[key] = Connection(made_synapse, s, t, inhibitory=bool(negative), **arguments)
+            own = {"rule": copy.deepcopy(arguments["rule"])} if len(pairs) > 1 else {}
+            made[key] = Connection(made_synapse, s, t, inhibitory=bool(negative), **{**arguments, **own})
         synapsis = Synapsis(made)
         self.connections[self._free_name(name, _pair_name(source or "self", target or "self"))] = synapsis
         return synapsis

@@ -75,7 +75,9 @@ class Decoder:
         here = join(path, key)
         self.decided.add(here)
         if isinstance(value, list):
-            return tuple(self.value(each, path, key, cls) for each in value)
+            modules = [isinstance(each, dict) and ("class" in each or "same_as" in each) for each in value]
+            places = [(here, str(i)) if module else (path, key) for i, module in enumerate(modules)]
+            return tuple(self.value(each, *place, cls) for each, place in zip(value, places, strict=True))
         if not isinstance(value, dict):
             return value
         marks = [mark for mark in MARKS if mark in value]

@@ -231,7 +231,12 @@ class _Describer:
             inside = here if key != "connections" else path  # a Synapsis holds its connections itself
             return {name: self.value(owner, inside, name, each) for name, each in value.items()}
         if isinstance(value, tuple | list):
-            return [self.value(owner, path, key, each) for each in value]
+            return [
+                self.module(each, _join(here, str(i)))
+                if isinstance(each, nn.Module)
+                else self.value(owner, path, key, each)
+                for i, each in enumerate(value)
+            ]
         if isinstance(value, float) and not math.isfinite(value):
             return {"number": str(value)}
         if value is None or isinstance(value, _PLAIN):

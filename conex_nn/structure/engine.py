@@ -6,10 +6,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from conex_nn.structure.by_events import EventLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
 from conex_nn.structure.graph import Part
+from conex_nn.structure.learning import Learning
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
 
 __all__ = ["Network", "NetworkState", "run"]
@@ -68,7 +70,13 @@ def _sparse(outputs: Mapping[str, Tensor]) -> bool:
 
 
 def run(
-    network: Network, inputs: Mapping[str, Tensor], state: NetworkState, *, dt: float, wanted: set[str]
+    network: Network,
+    inputs: Mapping[str, Tensor],
+    state: NetworkState,
+    *,
+    dt: float,
+    wanted: set[str],
+    learning: Learning | None = None,
 ) -> tuple[dict[str, Tensor], NetworkState]:
     """Run a network over a sequence.
 
@@ -81,6 +89,7 @@ def run(
         state: State before the first step.
         dt: Length of a step [ms].
         wanted: Addresses of the populations whose spikes are returned.
+        learning: What its connections learn on the way.
 
     Returns:
         Spikes of the wanted populations, ``(time, *batch, *shape)``, and the state after the last step.
@@ -91,12 +100,12 @@ def run(
     """
     steps = len(next(iter(inputs.values())))
     if torch.is_grad_enabled():
-        return _run_chunk(network, inputs, state, dt=dt, wanted=wanted)
+        return _run_chunk(network, inputs, state, dt=dt, wanted=wanted, learning=learning)
     chunk = _chunk(network, inputs)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
         piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
-        ys, state = _run_chunk(network, piece, state, dt=dt, wanted=wanted)
+        ys, state = _run_chunk(network, piece, state, dt=dt, wanted=wanted, learning=learning)
         if chunk >= steps:
             return ys, state
         for path, y in ys.items():
@@ -115,13 +124,20 @@ def _chunk(network: Network, inputs: Mapping[str, Tensor]) -> int:
 
 
 def _run_chunk(
-    network: Network, inputs: Mapping[str, Tensor], state: NetworkState, *, dt: float, wanted: set[str]
+    network: Network,
+    inputs: Mapping[str, Tensor],
+    state: NetworkState,
+    *,
+    dt: float,
+    wanted: set[str],
+    learning: Learning | None,
 ) -> tuple[dict[str, Tensor], NetworkState]:
-    chunk = _Chunk(network, dict(inputs), state, dt)
-    last_use = {edge.source: i for i, part in enumerate(network.parts) for edge in part.outer}
+    chunk = _Chunk(network, dict(inputs), state, dt, learning or Learning({}, {}, steps=0, dt=dt))
+    last_use = {edge.source: i for i, part in enumerate(network.parts) for edge in (*part.outer, *part.streamed)}
     outputs = {}
     for i, part in enumerate(network.parts):
-        chunk.advance(part)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and chunk.needs_graph(part)):
+            chunk.advance(part)
         for path in part.populations:
             if path in wanted:
                 outputs[path] = chunk.sequences[path]
@@ -133,12 +149,29 @@ def _run_chunk(
 class _Chunk:
     """One pass of a stretch of time through all parts."""
 
-    def __init__(self, network: Network, inputs: dict[str, Tensor], state: NetworkState, dt: float) -> None:
-        self.network, self.dt = network, dt
+    def __init__(
+        self, network: Network, inputs: dict[str, Tensor], state: NetworkState, dt: float, learning: Learning
+    ) -> None:
+        self.network, self.dt, self.learning = network, dt, learning
         self.sequences = inputs
         self.populations, self.connections = dict(state.populations), dict(state.connections)
         self.like = next(iter(inputs.items()))
         self.steps = len(self.like[1])
+        self.potentials: dict[str, list[Tensor]] = {}
+
+    def needs_graph(self, part: Part) -> bool:
+        """Whether gradients can pass through a part."""
+        edges = (*part.inner, *part.outer, *part.streamed)
+        modules = [self.network.populations[path] for path in part.populations]
+        modules += [self.network.connections[edge.name] for edge in edges]
+        if any(p.requires_grad for module in modules for p in module.parameters()):
+            return True
+        known = [
+            self.sequences[path] for path in (*part.populations, *(e.source for e in edges)) if path in self.sequences
+        ]
+        states = [self.populations.get(path) for path in part.populations]
+        states += [self.connections.get(edge.name) for edge in edges]
+        return any(isinstance(x, Tensor) and x.requires_grad for x in (*known, *tree_leaves(states)))
 
     def advance(self, part: Part) -> None:
         """Run all steps of a part."""
@@ -161,6 +194,11 @@ class _Chunk:
             self.sequences[path] = self.network.populations[path].axon(spikes)
         else:
             self._loop(part, arrivals)
+        for edge in (*part.outer, *part.inner):
+            if (learner := self.learning.sequences.get(edge.name)) is not None:
+                pre, post = self.sequences[edge.source], self.sequences[edge.target]
+                v = self._potential(edge.target) if learner.rule.reads_v else None
+                self.connections[edge.name] = learner.see(pre, post, v, self.connections[edge.name])
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
         """Advance populations that depend on each other, block by block."""
@@ -179,6 +217,8 @@ class _Chunk:
             e.name for e in part.inner
         }
         if network.by_events is False or network.block is not None or seen:
+            return 0
+        if part.streamed or any(edge.plastic for edge in part.inner):
             return 0
         loop = EventLoop.of(part, network.populations, network.connections, like=xs)
         if loop is None:
@@ -211,7 +251,11 @@ class _Chunk:
     ) -> None:
         """Advance a loop block by block, from a step on."""
         size = min(part.block or 1, self.network.block or self.steps)
-        projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in part.inner}
+        learners = {
+            e: self.learning.steps[e.name] for e in (*part.inner, *part.streamed) if e.name in self.learning.steps
+        }
+        fixed = [e for e in part.inner if e not in learners]
+        projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in fixed}
         place = {path: i for i, path in enumerate(part.populations)}
         back = [e for e in part.inner if place[e.source] >= place[e.target]]
         # All blocks are cut at once: the gradient of a cut alone would be as long as the sequence.
@@ -219,6 +263,10 @@ class _Chunk:
         for begin in range(first, self.steps, size):
             steps = min(size, self.steps - begin)
             here = {p: {c: next(blocks) for c, blocks in cut[p].items()} for p in part.populations}
+            projectors |= {edge.name: learner.projector() for edge, learner in learners.items()}
+            for edge in part.streamed:
+                known = self.sequences[edge.source][begin : begin + steps]
+                self._send(edge.name, known, projectors[edge.name], here[edge.target])
             for edge in back:
                 self._read(edge.name, steps, projectors[edge.name], here[edge.target])
             for path in part.populations:
@@ -231,6 +279,12 @@ class _Chunk:
                         self._push(edge.name, spikes)
                     else:
                         self._send(edge.name, spikes, projectors[edge.name], here[edge.target])
+            for edge, learner in learners.items():
+                pre = self.sequences[edge.source][begin : begin + steps] if edge in part.streamed else None
+                pre = pieces[edge.source][-1] if pre is None else pre
+                v = self._potential(edge.target)[-1:] if learner.rule.reads_v else None
+                state = learner.see(pre, pieces[edge.target][-1], v, self.connections[edge.name])
+                self.connections[edge.name] = state
 
     def _read(self, name: str, steps: int, project: Projector, arrivals: dict[str, Tensor]) -> None:
         current, self.connections[name] = self.network.connections[name].read(self.connections[name], steps, project)
@@ -262,10 +316,28 @@ class _Chunk:
         population: Any = self.network.populations[path]
         if not arrivals:
             arrivals = {population.dendrite.names[0]: self._silence(population, steps)}
+        observe = self.network.observers.get(path)
+        if path in self.learning.reads_v:
+            observe = self._watch(path, observe)
         spikes, self.populations[path] = population.advance(
-            arrivals, self.populations[path], dt=self.dt, observe=self.network.observers.get(path)
+            arrivals, self.populations[path], dt=self.dt, observe=observe
         )
         return spikes
+
+    def _watch(self, path: str, other: StepObserver | None) -> StepObserver:
+        """Return what keeps the potentials of a population, for rules that read them."""
+        kept = self.potentials.setdefault(path, [])
+
+        def observe(step: Mapping[str, Any]) -> None:
+            kept.append(step["state"].neuron.v.detach())
+            if other is not None:
+                other(step)
+
+        return observe
+
+    def _potential(self, path: str) -> Tensor:
+        """Return the potentials of a population after each step so far."""
+        return torch.stack(self.potentials[path])
 
     def _silence(self, population: Population, steps: int) -> Tensor:
         """Return no current at all, in the shape of what a population would be given."""

@@ -15,6 +15,7 @@ class Edge:
         source: Address of the population that sends.
         target: Address of the population that receives.
         delay: Steps after which the first of its spikes can arrive [1].
+        plastic: Whether its weights change after every step, so that they depend on what the target does.
 
     Example:
         >>> Edge("a_to_b", "a", "b", delay=1).delay
@@ -25,6 +26,7 @@ class Edge:
     source: str
     target: str
     delay: int
+    plastic: bool = False
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class Part:
         inner: Connections among them.
         outer: Connections that reach them from parts before.
         block: Most steps of a block; None where nothing loops, and the whole sequence is run at once [1].
+        streamed: Connections from parts before whose weights change after every step: all of their source's spikes are
+            known, and yet they are projected step by step.
 
     Example:
         >>> Part(("a",), inner=(), outer=(), block=None).block is None
@@ -46,13 +50,15 @@ class Part:
     inner: tuple[Edge, ...]
     outer: tuple[Edge, ...]
     block: int | None
+    streamed: tuple[Edge, ...] = ()
 
 
 def arrange(populations: Sequence[str], edges: Iterable[Edge]) -> list[Part]:
     """Cut a network into parts, each of which needs only those before it.
 
     Strongly connected populations are one part. It runs in blocks of the most steps for which some order of its
-    populations leaves no connection waiting: the connections with a shorter delay than the block form no loop.
+    populations leaves no connection waiting: the connections with a shorter delay than the block form no loop. Where
+    weights change after every step, a block is one step.
 
     Args:
         populations: Addresses of all populations.
@@ -82,15 +88,17 @@ def arrange(populations: Sequence[str], edges: Iterable[Edge]) -> list[Part]:
     parts = []
     for number, members in enumerate(components):
         inner = tuple(e for e in reaching[number] if home[e.source] == number)
-        outer = tuple(e for e in reaching[number] if home[e.source] != number)
+        outer = tuple(e for e in reaching[number] if home[e.source] != number and not e.plastic)
+        streamed = tuple(e for e in reaching[number] if home[e.source] != number and e.plastic)
         if not inner:
-            parts.append(Part(tuple(members), inner, outer, None))
+            parts.append(Part(tuple(members), inner, outer, 1 if streamed else None, streamed))
             continue
         ordered = sorted(members, key=rank.__getitem__)
-        block = max((size for size in {e.delay for e in inner} if size and _order(ordered, inner, size)), default=0)
+        sizes = {1} if streamed or any(e.plastic for e in inner) else {e.delay for e in inner}
+        block = max((size for size in sizes if size and _order(ordered, inner, size)), default=0)
         if not block:
             raise ValueError(_loop_message(ordered, inner))
-        parts.append(Part(tuple(_order(ordered, inner, block) or ()), inner, outer, block))
+        parts.append(Part(tuple(_order(ordered, inner, block) or ()), inner, outer, block, streamed))
     return parts
 
 

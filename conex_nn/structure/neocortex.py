@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves
 from typing_extensions import override
 
 from conex_nn.neurons import ActivityHomeostasis, Homeostasis, VoltageHomeostasis
@@ -14,6 +15,8 @@ from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState, run
 from conex_nn.structure.graph import Edge, arrange
+from conex_nn.structure.inputs import by_address, check_inputs, check_state
+from conex_nn.structure.learning import Learning
 from conex_nn.structure.owned import owned
 from conex_nn.structure.population import Source
 from conex_nn.structure.recorder import Where, recording_of
@@ -91,13 +94,14 @@ class Neocortex(Container):
         self._network: tuple[Any, Network] | None = None
         self._observers: dict[str, Any] = {}
         self._listeners: dict[str, Any] = {}
+        self._learned: Learning | None = None
 
     def network(self) -> Network:
         """Return the flat graph as it is run: populations, connections and what advances together."""
         for container in (self, *(part for part in self.parts().values() if isinstance(part, Container))):
             container._bind()
         populations, connections = self.populations(), self.all_connections()
-        key = (tuple(populations.items()), tuple((path, c, c.delay) for path, c in connections.items()))
+        key = (tuple(populations.items()), tuple((path, c, c.delay, _plastic(c)) for path, c in connections.items()))
         if self._network is None or self._network[0] != key:
             self._check_late()
             _check_once(populations)
@@ -117,7 +121,9 @@ class Neocortex(Container):
                     f"Expected populations at both ends of {path!r}, got none at {end!r}. Delete the connection too: "
                     f"`del net[{group!r}][{name!r}]`."
                 )
-        return Edge(path, prefix + connection.source, prefix + connection.target, connection.delay)
+        return Edge(
+            path, prefix + connection.source, prefix + connection.target, connection.delay, _plastic(connection)
+        )
 
     def _check_late(self) -> None:
         for path, module in [("", self), *self.parts().items()]:
@@ -129,7 +135,7 @@ class Neocortex(Container):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_network": None, "_observers": {}, "_listeners": {}}
+        return {**self.__dict__, "_network": None, "_observers": {}, "_listeners": {}, "_learned": None}
 
     def initial_state(self, inputs: "Tensor | Mapping[str, Tensor]") -> NetworkState:
         """Return the state before the first step.
@@ -138,13 +144,13 @@ class Neocortex(Container):
             inputs: Input of one step, ``(*batch, *shape)``; by address where there are several.
         """
         network = self.network()
-        path, x = next(iter(self._by_address(inputs).items()))
+        path, x = next(iter(by_address(self, inputs).items()))
         batch = x.shape[: x.dim() - len(network.populations[path].shape)]
 
         def like(population: Any) -> Tensor:
             return x.new_zeros(()).expand(*batch, *population.shape)
 
-        edges = [edge for part in network.parts for edge in (*part.inner, *part.outer)]
+        edges = [edge for part in network.parts for edge in (*part.inner, *part.outer, *part.streamed)]
         reached: dict[str, set[str]] = {path: set() for path in network.populations}
         for edge in edges:
             reached[edge.target].add(network.connections[edge.name].compartment)
@@ -165,16 +171,19 @@ class Neocortex(Container):
         *,
         dt: float | None = None,
         outputs: Iterable[str] | None = None,
+        modulators: Mapping[str, Tensor | float] | None = None,
         detach_every: int | None = None,
         checkpoint_every: int | None = None,
     ) -> tuple[Outputs, NetworkState]:
-        """Run over a sequence.
+        """Run over a sequence. In ``train()``, connections with a rule learn from it.
 
         Args:
             inputs: ``(time, *batch, *shape)`` of the input layer; by address where there are several.
             state: State before the first step; None for :meth:`initial_state`.
             dt: Length of a step [ms]; None for the network's own.
             outputs: Addresses of populations, ports or containers whose spikes are returned; None for all populations.
+            modulators: Signals of the whole network for rules that wait for one, by name: ``(time, batch)``, or
+                ``(time,)`` or a number that all samples share. Those that are known only later go to :meth:`learn`.
             detach_every: Steps after which gradients stop (truncated back-propagation through time) [1].
             checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept [1].
 
@@ -189,7 +198,8 @@ class Neocortex(Container):
         network = self.network()
         for population in network.populations.values():
             population.refresh()
-        sequences = self._check_inputs(self._by_address(inputs), network)
+        sequences = by_address(self, inputs)
+        check_inputs(sequences, network)
         if outputs is None:
             wanted = [path for path, module in network.populations.items() if not isinstance(module, Source)]
             aliases: dict[str, list[str]] = {}
@@ -203,12 +213,19 @@ class Neocortex(Container):
         if state is None:
             state = self.initial_state({path: xs[0] for path, xs in sequences.items()})
         else:
-            self._check_state(state, network, next(iter(sequences.items())))
+            check_state(state, network, next(iter(sequences.items())))
+
+        learning = self._learning(network, modulators or {}, sequences, step_length)
 
         def stretch(block: dict[str, Tensor], state: NetworkState) -> tuple[dict[str, Tensor], NetworkState]:
-            return run(network, block, state, dt=step_length, wanted=set(wanted))
+            return run(network, block, state, dt=step_length, wanted=set(wanted), learning=learning)
 
-        ys, after = in_blocks(stretch, sequences, state, detach_every=detach_every, checkpoint_every=checkpoint_every)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self._needs_graph(sequences, state)):
+            ys, after = in_blocks(
+                stretch, sequences, state, detach_every=detach_every, checkpoint_every=checkpoint_every
+            )
+            if learning is not None:
+                learning.finish()
         found = Outputs({path: ys[path] for path in wanted}, aliases)
         return found, owned(after, [*sequences.values(), *found.values()])
 
@@ -258,8 +275,65 @@ class Neocortex(Container):
         options: dict[str, Any] = {"every": every, "last": last, "where": where, "detach": detach}
         return recording_of(self, self._address(address), names, **options)
 
+    def _needs_graph(self, sequences: Mapping[str, Tensor], state: NetworkState) -> bool:
+        """Whether gradients can come to anything."""
+        leaves = (x for x in (*sequences.values(), *tree_leaves(state)) if isinstance(x, Tensor))
+        return any(x.requires_grad for x in (*self.parameters(), *leaves))
+
+    def _learning(
+        self, network: Network, modulators: Mapping[str, Tensor | float], sequences: Mapping[str, Tensor], dt: float
+    ) -> Learning | None:
+        """Return what this call learns; what still waited of the last is forgotten."""
+        self._learned = None
+        learning = {path: connection for path, connection in network.connections.items() if connection.learns}
+        rules: list[Any] = [c.rule for c in network.connections.values() if c.rule is not None]
+        if not learning and (not modulators or rules):
+            return None  # a rule that is frozen needs no modulator
+        found = Learning(learning, modulators, steps=len(next(iter(sequences.values()))), dt=dt)
+        self._learned = found
+        return found
+
+    def waits_for(self) -> list[str]:
+        """Return the names of the modulators for which rules wait since the last call, to go on in :meth:`learn`."""
+        return [] if self._learned is None else self._learned.waits_for()
+
+    def learn(self, **modulators: Tensor | float) -> None:
+        """Let rules that wait for modulators learn from the last sequence, now that these are known.
+
+        Eligibility does not go on into the next sequence; for that, give ``modulators`` to the call itself.
+
+        Args:
+            modulators: By name, each ``(time, batch)``, or ``(time,)`` or a number where all samples share it [1].
+
+        Raises:
+            RuntimeError: No rule waits.
+            ValueError: A modulator that is missing, unknown, or of another shape.
+
+        Example:
+            >>> import conex_nn as cx
+            >>> net = Neocortex(retina=cx.InputLayer(4), v1=cx.Population(2, cx.LIF()))
+            >>> _ = net.connect("retina", "v1", cx.Dense, rule=cx.RSTDP())
+            >>> out, state = net(torch.ones(10, 3, 4))
+            >>> net.waits_for()
+            ['dopamine']
+            >>> net.learn(dopamine=torch.rand(10, 3))
+        """
+        if not self.waits_for():
+            raise RuntimeError(
+                "Expected rules that wait for modulators, got none: run a sequence in train() first, and call `learn` "
+                "once."
+            )
+        learned: Any = self._learned
+        learned.learn(modulators)
+
     def _check_recomputable(self, network: Network) -> None:
         """Raise where a backward pass that computes steps again would find that the network has changed."""
+        for path, connection in network.connections.items():
+            if connection.learns:
+                raise ValueError(
+                    f"Expected `checkpoint_every` only where nothing is learned on the way, got {path!r} with a rule "
+                    "in train(). Use `eval()`, `switch` the rule off, or `detach_every`."
+                )
         slow = (ActivityHomeostasis, VoltageHomeostasis, Homeostasis)
         for path, population in network.populations.items():
             learning = [m for m in population.modules() if isinstance(m, slow) and m.training and m.enabled]
@@ -269,86 +343,10 @@ class Neocortex(Container):
                     f"{type(learning[0]).__name__} in train(). Use `eval()`, `switch` it off, or `detach_every`."
                 )
 
-    def _by_address(self, inputs: "Tensor | Mapping[str, Tensor]") -> dict[str, Tensor]:
-        """Return inputs by the addresses of their populations."""
-        sources = [path for path, module in self.populations().items() if isinstance(module, Source)]
-        if not sources:
-            raise ValueError("Expected an InputLayer in the network, through which `inputs` enter, got none.")
-        if isinstance(inputs, Tensor):
-            if len(sources) > 1:
-                raise ValueError(f"Expected `inputs` by address, one for each of {', '.join(sources)}, got one tensor.")
-            return {sources[0]: inputs}
-        found: dict[str, Tensor] = {}
-        for address, xs in inputs.items():
-            try:
-                paths = [path for path in population_paths(self, address) if path in sources]
-            except ValueError:
-                paths = []
-            if len(paths) != 1:
-                raise ValueError(
-                    f"Expected `inputs` for {', '.join(sources)}, got one for {address!r}.{nearest(address, sources)}"
-                )
-            found[paths[0]] = xs
-        if missing := [path for path in sources if path not in found]:
-            raise ValueError(f"Expected `inputs` for {', '.join(sources)}, got none for {', '.join(missing)}.")
-        return {path: found[path] for path in sources}
 
-    def _check_state(self, state: NetworkState, network: Network, like: tuple[str, Tensor]) -> None:
-        """Raise unless a state is of this network, as it is now, and of as many samples as the input."""
-        populations = {path for path, module in network.populations.items() if not isinstance(module, Source)}
-        if odd := (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections)):
-            raise ValueError(
-                f"Expected `state` of this network as it is now, got one that differs in {', '.join(sorted(odd))}. "
-                "A state that was returned before the network changed cannot be gone on from."
-            )
-        path, xs = like
-        batch = xs.shape[1 : xs.dim() - len(network.populations[path].shape)]
-        for path, connection in state.connections.items():
-            found = connection.dendrite.shape[1 : connection.dendrite.dim() - len(self[path].synapse.target_shape)]  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
-            if found != batch:
-                raise ValueError(
-                    f"Expected `state` of as many samples as the inputs, (*batch) = {tuple(batch)}, got "
-                    f"{tuple(found)}. Leave it out to start anew."
-                )
-
-    def _check_inputs(self, inputs: dict[str, Tensor], network: Network) -> dict[str, Tensor]:
-        lead = None
-        for path, xs in inputs.items():
-            shape = network.populations[path].shape
-            if not isinstance(xs, Tensor) or not xs.is_floating_point():
-                got = xs.dtype if isinstance(xs, Tensor) else type(xs).__name__
-                raise TypeError(
-                    f"Expected the input of {path!r} to be a floating tensor, got {got}. Convert it: `.float()`."
-                )
-            _check_kind(path, xs, network)
-            axes = xs.dim() - len(shape)
-            if axes < 1 or xs.shape[axes:] != shape or len(xs) == 0:
-                raise ValueError(
-                    f"Expected the input of {path!r} of shape (time, *batch, {', '.join(map(str, shape))}) with at "
-                    f"least one step, got {tuple(xs.shape)}."
-                )
-            lead = xs.shape[:axes] if lead is None else lead
-            if xs.shape[:axes] != lead:
-                first = next(iter(inputs))
-                raise ValueError(
-                    f"Expected inputs of equal length and batch, got (time, *batch) = {tuple(lead)} for {first!r} and "
-                    f"{tuple(xs.shape[:axes])} for {path!r}."
-                )
-        return inputs
-
-
-def _check_kind(path: str, xs: Tensor, network: Network) -> None:
-    """Raise unless an input is of the dtype and on the device of the weights that it meets."""
-    weights = (connection.weight for connection in network.connections.values())
-    like = next((weight for weight in weights if weight is not None), None)
-    if like is None or (xs.dtype, xs.device) == (like.dtype, like.device):
-        return
-    if xs.device == like.device and torch.is_autocast_enabled(xs.device.type):
-        return
-    raise TypeError(
-        f"Expected the input of {path!r} as {like.dtype} on {like.device}, where the network is, got {xs.dtype} on "
-        f"{xs.device}. Convert one of them: `net.to({xs.dtype})`, or `x.to({like.dtype})`."
-    )
+def _plastic(connection: Any) -> bool:
+    """Whether the weights of a connection change after every step."""
+    return connection.learns and connection.when == "step"
 
 
 def _check_once(populations: Mapping[str, nn.Module]) -> None:

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 
 from torch import Tensor
 
-from conex_nn.structure.connection import ConnectionState
 from conex_nn.structure.engine import NetworkState
 
 __all__ = ["owned"]
@@ -22,6 +21,7 @@ def owned(state: NetworkState, others: Iterable[Tensor]) -> NetworkState:
 
     Example:
         >>> import torch
+        >>> from conex_nn.structure.connection import ConnectionState
         >>> xs = torch.zeros(5, 2)
         >>> state = owned(NetworkState({}, {"a": ConnectionState(xs[-1:], xs[:0])}), [xs])
         >>> state.connections["a"].axon.untyped_storage().nbytes()
@@ -36,5 +36,8 @@ def owned(state: NetworkState, others: Iterable[Tensor]) -> NetworkState:
         whole = storage.nbytes() > line.numel() * line.element_size()
         return line.clone() if whole or storage.data_ptr() in shared else line
 
-    lines = {path: ConnectionState(own(line.axon), own(line.dendrite)) for path, line in state.connections.items()}
+    lines = {
+        path: line._replace(axon=own(line.axon), dendrite=own(line.dendrite))
+        for path, line in state.connections.items()
+    }
     return NetworkState(state.populations, lines)

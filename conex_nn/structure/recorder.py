@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from conex_nn.structure.addresses import resolve
-from conex_nn.structure.connection import Connection, Synapsis
+from conex_nn.structure.connection import Connection
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.recording import Recording, nearest
+from conex_nn.structure.synapsis import Synapsis
 from conex_nn.structure.variables import Variables, variables_of
 
 __all__ = ["Where", "in_backward", "recording_of"]

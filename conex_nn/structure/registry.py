@@ -23,8 +23,25 @@ from conex_nn.neurons import (
     Noise,
     VoltageHomeostasis,
 )
+from conex_nn.plasticity import (
+    BCM,
+    ISTDP,
+    STDP,
+    Chain,
+    Clip,
+    Clopath,
+    Dale,
+    LearningRate,
+    Modulated,
+    Normalise,
+    Oja,
+    Product,
+    ShiftSTDP,
+    Soft,
+    TripletSTDP,
+)
 from conex_nn.structure.addresses import nearest
-from conex_nn.structure.connection import Connection, Synapsis
+from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.cortical_column import CorticalColumn
 from conex_nn.structure.cortical_layer import CorticalLayer
@@ -32,6 +49,7 @@ from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
 from conex_nn.structure.population import Population, Source
+from conex_nn.structure.synapsis import Synapsis
 from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse
 
 __all__ = ["REGISTERED", "SURROGATES", "Names", "register"]
@@ -43,6 +61,8 @@ _CLASSES = (
     ActivityHomeostasis, Homeostasis, KWinners, Noise, VoltageHomeostasis,
     Compartment, Dendrite, Drive, Pull,
     AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse,
+    BCM, ISTDP, STDP, Chain, Clip, Clopath, Dale, LearningRate, Modulated, Normalise, Oja, Product, ShiftSTDP, Soft,
+    TripletSTDP,
     Connection, Synapsis, Container, CorticalColumn, CorticalLayer, InputLayer, Neocortex, OutputLayer, Population,
     Source,
 )  # fmt: skip

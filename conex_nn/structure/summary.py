@@ -84,6 +84,11 @@ def _connection(connection: Any) -> str:
             words.append(f"{name} {int(steps.min())} to {int(steps.max())}")
     words += ["inhibitory"] if connection.inhibitory else []
     words += [f"gain {connection.gain:g}"] if connection.gain != 1 else []
+    if (rule := connection.rule) is not None:
+        name = " -> ".join(type(link).__name__ for link in getattr(rule, "links", [rule]))
+        where = "each step" if connection.when == "step" else "each sequence"
+        also = " and by gradient" if weights and synapse.weight.requires_grad else ""
+        words.append(f"learns by {name} {where}{also}" + ("" if rule.enabled else " (off)"))
     words += [] if connection.enabled else ["off"]
     return f"{connection.source} -> {connection.target}  {', '.join(words)}"
 

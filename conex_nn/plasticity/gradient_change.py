@@ -1,0 +1,75 @@
+"""What a rule would change, handed to an optimizer as a part of the gradient."""
+
+from collections.abc import Callable
+from typing import Any
+from weakref import WeakSet
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import register_optimizer_step_pre_hook
+
+__all__ = ["GradientChange"]
+
+
+class GradientChange:
+    """Changes that wait to be taken off the gradient of a weight.
+
+    They go along with the next backward pass through the weight, where :meth:`deliver` meets its gradient; or, where
+    there is none, into ``.grad`` before an optimizer that holds the weight makes its step.
+
+    Args:
+        weight: Returns the weight.
+
+    Example:
+        >>> layer = torch.nn.Linear(1, 1, bias=False)
+        >>> _ = layer.weight.data.fill_(0)
+        >>> change = GradientChange(lambda: layer.weight)
+        >>> change.add(torch.ones(1, 1))
+        >>> torch.optim.SGD(layer.parameters(), lr=0.5).step()
+        >>> layer.weight.data
+        tensor([[0.5000]])
+    """
+
+    def __init__(self, weight: Callable[[], Tensor]) -> None:
+        self.weight = weight
+        self.pending: Tensor | None = None
+        _LIVING.add(self)
+
+    def add(self, change: Tensor) -> None:
+        """Let one more change wait.
+
+        Args:
+            change: Of the weight's shape.
+        """
+        self.pending = change if self.pending is None else self.pending + change
+
+    def deliver(self, grad: Tensor) -> Tensor:
+        """Return a gradient less what waited.
+
+        Args:
+            grad: Gradient of the weight.
+        """
+        if self.pending is None:
+            return grad
+        change, self.pending = self.pending, None
+        return grad - change.to(grad.dtype)
+
+
+_LIVING: "WeakSet[GradientChange]" = WeakSet()
+
+
+@torch.no_grad()
+def _before_step(optimizer: Optimizer, *_: Any) -> None:
+    """Give an optimizer what no backward pass has taken along."""
+    waiting = [change for change in _LIVING if change.pending is not None]
+    if not waiting:
+        return
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    for change in waiting:
+        weight = change.weight()
+        if id(weight) in held:
+            weight.grad = change.deliver(torch.zeros_like(weight) if weight.grad is None else weight.grad)
+
+
+register_optimizer_step_pre_hook(_before_step)

@@ -1,0 +1,321 @@
+"""What the rules of connections learn while a network runs."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from conex_nn.plasticity import apply_change, mean_over_processes, weight_of
+from conex_nn.structure.addresses import nearest
+from conex_nn.structure.connection import Connection, ConnectionState, Projector
+from conex_nn.synapses import Delay
+
+__all__ = ["Learning", "RuleState", "Sequences", "Steps"]
+
+
+class RuleState(NamedTuple):
+    """Fast state of a rule in a connection."""
+
+    rule: Any
+    """Of the rule itself, such as traces."""
+    pre: Tensor | tuple[()]
+    """Spikes of the source that it has yet to see, ``(steps, batch, *source)`` [1]; () without ``axon_delay``."""
+    post: Tensor | tuple[()]
+    """Those of the target, ``(steps, batch, *target)`` [1]; () without ``dendrite_delay``."""
+
+
+class _Seen(NamedTuple):
+    """What a rule sees of a stretch of time."""
+
+    pre: Tensor
+    post: Tensor
+    v: Tensor | None
+    signals: dict[str, Tensor]
+
+
+class _Learner:
+    """A connection that learns while a network runs once.
+
+    Args:
+        connection: The connection.
+        modulators: Signals of the whole network, from the first step on.
+        dt: Length of a step [ms].
+    """
+
+    def __init__(self, connection: Connection, modulators: Mapping[str, Tensor], dt: float) -> None:
+        self.connection, self.modulators, self.dt = connection, modulators, dt
+        self.rule: Any = connection.rule
+        self.synapse: Any = connection.synapse
+        self.axon, self.dendrite = _delay(connection.axon_delay), _delay(connection.dendrite_delay)
+        self.time = 0
+        """Steps seen so far."""
+
+    def signals(self, steps: int) -> dict[str, Tensor]:
+        """Return the modulators of the next steps."""
+        begin, end = self.time, self.time + steps
+        return {name: xs[begin:end] if xs.dim() and len(xs) > 1 else xs for name, xs in self.modulators.items()}
+
+    def stretch(self, pre: Tensor, post: Tensor, v: Tensor | None, state: RuleState | None) -> tuple[_Seen, RuleState]:
+        """Return what the rule sees of the next steps, delayed and with one batch axis, and the state of the delays."""
+        source, target = self.synapse.source_shape, self.synapse.target_shape
+        steps, (rule, *lines) = len(post), state or RuleState(None, (), ())
+        pre = pre.detach().reshape(steps, -1, *source)
+        post = post.detach().reshape(steps, -1, *target)
+        if v is not None:
+            v = v.detach().reshape(steps, -1, *target)
+        signals = self.signals(steps)
+        self.time += steps
+        if self.axon is not None:
+            pre, lines[0] = self.axon(pre, lines[0] if isinstance(lines[0], Tensor) else None)
+        if self.dendrite is not None:
+            post, lines[1] = self.dendrite(post, lines[1] if isinstance(lines[1], Tensor) else None)
+        return _Seen(pre, post, v, signals), RuleState(rule, *lines)
+
+
+def _delay(steps: int | Tensor) -> Delay | None:
+    delay = Delay(steps)
+    return delay if delay.maximum else None
+
+
+class Sequences(_Learner):
+    """A connection whose weight changes once, after a sequence.
+
+    Args:
+        connection: The connection.
+        modulators: Signals of the whole network, from the first step on.
+        dt: Length of a step [ms].
+
+    Example:
+        >>> from conex_nn.plasticity import STDP
+        >>> from conex_nn.synapses import Dense
+        >>> connection = Connection(Dense(2, 1), "a", "b", rule=STDP(a_plus=1.0, a_minus=0.0))
+        >>> learner = Sequences(connection, {}, 1.0)
+        >>> pre, post = torch.ones(1, 3, 2), torch.ones(1, 3, 1)
+        >>> state = learner.see(pre, post, None, connection.initial_state(pre[0]))
+        >>> learner.change
+        tensor([[1., 1.]])
+    """
+
+    def __init__(self, connection: Connection, modulators: Mapping[str, Tensor], dt: float) -> None:
+        super().__init__(connection, modulators, dt)
+        self.change: Tensor | None = None
+        self.samples = 1
+        self.missing = [name for name in self.rule.modulators() if name not in modulators]
+        self.waiting: list[_Seen] = []
+        if connection.into == "grad" and connection.to_gradient.pending is None:
+            with torch.no_grad():
+                self.rule.constrain_(weight_of(self.synapse).data, self.synapse)  # what an optimizer has done since
+                self.rule.finish_(weight_of(self.synapse).data, self.synapse)
+
+    def see(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
+        """Take in a stretch of the sequence.
+
+        Args:
+            pre: Spikes of the source, ``(time, *batch, *source)`` [1].
+            post: Those of the target, ``(time, *batch, *target)`` [1].
+            v: Potential of the target [mV], where the rule reads it.
+            state: State of the connection before it.
+
+        Returns:
+            The state after it.
+        """
+        seen, rule_state = self.stretch(pre, post, v, state.rule)
+        self.samples = seen.post.shape[1]
+        if self.missing:
+            self.waiting.append(seen)
+            return state._replace(rule=rule_state)
+        change, after = self.rule.update(
+            self.synapse, rule_state.rule, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt
+        )
+        self.change = change if self.change is None else self.change.add_(change)
+        return state._replace(rule=rule_state._replace(rule=after))
+
+    def learn(self, modulators: Mapping[str, Tensor | float]) -> None:
+        """Learn from what waited for modulators.
+
+        Args:
+            modulators: All that the rule waits for, over the whole sequence.
+        """
+        if not self.waiting:
+            return
+        pre, post = (torch.cat([getattr(seen, side) for seen in self.waiting]) for side in ("pre", "post"))
+        v = None if self.waiting[0].v is None else torch.cat([seen.v for seen in self.waiting])  # pyright: ignore
+        self.waiting = []
+        given = {**self.modulators, **modulators}
+        self.change, _ = self.rule.update(self.synapse, None, pre, post, given, v=v, dt=self.dt, keep_state=False)
+
+    def apply(self, *, in_place: bool) -> None:
+        """Apply what was learned: to the weight, or to its gradient.
+
+        Args:
+            in_place: Whether no graph holds the weight.
+        """
+        if self.change is None:
+            return
+        change, self.change = mean_over_processes(self.change, self.samples), None
+        if self.connection.into == "grad":
+            self.connection.to_gradient.add(change)
+        else:
+            apply_change(self.rule, self.synapse, change, in_place=in_place)
+            self.connection.keep_magnitudes()
+
+
+class Steps(_Learner):
+    """A connection whose weight changes after every step.
+
+    Args:
+        connection: The connection.
+        modulators: Signals of the whole network, from the first step on.
+        dt: Length of a step [ms].
+
+    Example:
+        >>> from conex_nn.plasticity import STDP
+        >>> from conex_nn.synapses import Dense
+        >>> connection = Connection(Dense(2, 1), "a", "b", rule=STDP(a_plus=1.0, a_minus=0.0), when="step")
+        >>> learner, state = Steps(connection, {}, 1.0), connection.initial_state(torch.ones(3, 2))
+        >>> before = connection.synapse.weight.clone()
+        >>> state = learner.see(torch.ones(1, 3, 2), torch.ones(1, 3, 1), None, state)
+        >>> connection.synapse.weight - before
+        tensor([[1., 1.]])
+    """
+
+    def __init__(self, connection: Connection, modulators: Mapping[str, Tensor], dt: float) -> None:
+        super().__init__(connection, modulators, dt)
+        if missing := [name for name in self.rule.modulators() if name not in modulators]:
+            raise ValueError(
+                f"Expected `modulators` for the rule of {connection.source!r} -> {connection.target!r}, which learns "
+                f"at every step, got none called {', '.join(map(repr, missing))}. Call `net(x, modulators={{...}})`; "
+                'with `when="sequence"` they can come later, to `net.learn(...)`.'
+            )
+        self.anchor: Tensor | None = None
+        """The weight at the start as a graph sees it; None where there is none."""
+        self.start: Tensor | None = None
+
+    def projector(self) -> Projector:
+        """Return what takes spikes to currents with the weights in force now."""
+        connection = self.connection
+        if not torch.is_grad_enabled():
+            return connection.projector()
+        if self.anchor is None or self.start is None:
+            self.anchor = connection.in_force()
+            self.start = self.anchor.detach()
+        change = weight_of(self.synapse).detach() - self.start
+        return connection.projector(weight=self.anchor + change)
+
+    def see(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
+        """Learn from one step.
+
+        Args:
+            pre: Spikes of the source, ``(1, *batch, *source)`` [1].
+            post: Those of the target, ``(1, *batch, *target)`` [1].
+            v: Potential of the target [mV], where the rule reads it.
+            state: State of the connection before it.
+
+        Returns:
+            The state after it.
+        """
+        seen, rule_state = self.stretch(pre, post, v, state.rule)
+        change, after = self.rule.update(
+            self.synapse, rule_state.rule, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt
+        )
+        change = mean_over_processes(change, seen.post.shape[1])
+        apply_change(self.rule, self.synapse, change, in_place=not torch.is_grad_enabled(), last=False)
+        self.connection.keep_magnitudes()
+        return state._replace(rule=rule_state._replace(rule=after))
+
+    def finish(self) -> None:
+        """Apply the constraints that wait for the end of a sequence."""
+        weight = weight_of(self.synapse)
+        with torch.no_grad():
+            if self.anchor is not None:
+                weight.data = weight.data.clone()  # a graph may hold what is there
+            self.rule.finish_(weight.data, self.synapse)
+
+
+class Learning:
+    """What all connections of a network learn in one call.
+
+    Args:
+        connections: Those that learn, by address.
+        modulators: Signals of the whole network by name: ``(time, batch)``, ``(time,)`` or a number.
+        steps: Length of the sequence [1].
+        dt: Length of a step [ms].
+
+    Raises:
+        ValueError: A modulator that no rule waits for, or of another length; or one that is missing where a weight
+            changes at every step.
+
+    Example:
+        >>> Learning({}, {}, steps=10, dt=1.0).waits_for()
+        []
+    """
+
+    def __init__(
+        self,
+        connections: Mapping[str, Connection],
+        modulators: Mapping[str, Tensor | float],
+        *,
+        steps: int,
+        dt: float,
+    ) -> None:
+        known = [name for connection in connections.values() for name in connection.rule.modulators()]  # pyright: ignore
+        signals = {name: _signal(name, value, known, steps) for name, value in modulators.items()}
+        self.graph = torch.is_grad_enabled()
+        self.reads_v = {_target(path, c) for path, c in connections.items() if c.rule.reads_v}  # pyright: ignore
+        """Addresses of the populations whose potentials are read."""
+        self.steps: dict[str, Steps] = {}
+        self.sequences: dict[str, Sequences] = {}
+        for path, connection in connections.items():
+            if connection.when == "step":
+                self.steps[path] = Steps(connection, signals, dt)
+            else:
+                self.sequences[path] = Sequences(connection, signals, dt)
+
+    def finish(self) -> None:
+        """Apply what was learned of the sequence."""
+        for step in self.steps.values():
+            step.finish()
+        for sequence in self.sequences.values():
+            sequence.apply(in_place=not self.graph)
+
+    def waits_for(self) -> list[str]:
+        """Return the names of the modulators for which rules still wait."""
+        missing = [name for each in self.sequences.values() if each.waiting for name in each.missing]
+        return list(dict.fromkeys(missing))
+
+    def learn(self, modulators: Mapping[str, Tensor | float]) -> None:
+        """Learn from what waited.
+
+        Args:
+            modulators: By name.
+
+        Raises:
+            ValueError: One is missing, or none waits for it.
+        """
+        names = self.waits_for()
+        if missing := [name for name in names if name not in modulators]:
+            raise ValueError(f"Expected modulators {', '.join(names)}, got none called {', '.join(missing)}.")
+        if odd := [name for name in modulators if name not in names]:
+            raise ValueError(f"Expected modulators {', '.join(names)}, got {odd[0]!r}.{nearest(odd[0], names)}")
+        for sequence in self.sequences.values():
+            sequence.learn({name: modulators[name] for name in sequence.missing})
+            sequence.apply(in_place=not self.graph)
+
+
+def _target(path: str, connection: Connection) -> str:
+    return path[: path.rindex("connections.")] + connection.target
+
+
+def _signal(name: str, value: Tensor | float, known: Iterable[str], steps: int) -> Tensor:
+    """Return a modulator as a tensor, checked."""
+    if name not in (known := list(known)):
+        names = ", ".join(dict.fromkeys(known)) or "none, since no rule waits for one"
+        raise ValueError(f"Expected `modulators` to be of {names}, got {name!r}.{nearest(name, known)}")
+    signal = torch.as_tensor(value).detach()
+    if signal.dim() > 2 or (signal.dim() and len(signal) not in (1, steps)):
+        raise ValueError(
+            f"Expected modulator {name!r} of shape (time, batch) or (time,) with {steps} steps, or a number, got "
+            f"{tuple(signal.shape)}."
+        )
+    return signal
