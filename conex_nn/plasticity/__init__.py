@@ -1,6 +1,6 @@
 """Local learning: rules for every wiring, bounds, constraints, neuromodulators, and the hook onto any torch module."""
 
-from conex_nn.plasticity.attach import Attachment, attach
+from conex_nn.plasticity.attach import Attachment, attach, attached
 from conex_nn.plasticity.bcm import BCM
 from conex_nn.plasticity.bounds import Bound, Product, Soft
 from conex_nn.plasticity.chain import Chain, Link, chain
@@ -63,6 +63,7 @@ __all__ = [
     "apply_change",
     "at_step",
     "attach",
+    "attached",
     "chain",
     "combine",
     "hebbian",

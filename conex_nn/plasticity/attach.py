@@ -15,13 +15,17 @@ from conex_nn.plasticity.processes import mean_over_processes
 from conex_nn.plasticity.rule import Rule
 from conex_nn.plasticity.weight_in_force import in_backward, weight_in_force
 
-__all__ = ["Attachment", "Into", "When", "attach"]
+__all__ = ["Attachment", "Into", "When", "attach", "attached"]
 
 When = Literal["sequence", "step"]
 """When weights change: once after a sequence, or after every step of it."""
 
 Into = Literal["weight", "grad"]
 """Where a change goes: into the weight, or with the opposite sign into its gradient."""
+
+
+_ATTACHED = "attachments"
+"""Attribute of a synapse: its attachments, by the name of their rule among its submodules."""
 
 
 class _Call(NamedTuple):
@@ -53,6 +57,7 @@ def attach(
     when: When = "sequence",
     into: Into = "weight",
     carry: bool = False,
+    gradient: bool | None = None,
 ) -> "Attachment":
     """Let a layer learn by a rule whenever it and its neurons run over a sequence in ``train()`` mode.
 
@@ -74,14 +79,16 @@ def attach(
         when: ``"sequence"``; ``"step"`` takes a network that runs step by step, such as a ``Neocortex``.
         into: ``"weight"``, or ``"grad"``.
         carry: Traces go on where the neuron does, that is where it is given a state; otherwise they always start at 0.
+        gradient: Whether gradients train the weight, too. True and False set its ``requires_grad``; None leaves that
+            as it is, and what sees both, such as a ``SpikingClassifier``, asks which is meant.
 
     Returns:
         A handle, whose ``remove()`` ends it; also a context manager.
 
     Raises:
         TypeError: No rule, or a synapse without a weight.
-        ValueError: ``when="step"``, a rule that needs potentials, weights outside of soft bounds. When the modules run,
-            a neuron whose shape is not that of the synapse's output.
+        ValueError: ``when="step"``, a rule that needs potentials, weights outside of soft bounds, ``into="grad"`` with
+            ``gradient=False``. When the modules run, a neuron whose shape is not that of the synapse's output.
 
     Example:
         >>> import conex_nn as cx
@@ -104,8 +111,34 @@ def attach(
             "Expected a rule of spikes, got one that reads the potential, which a neuron does not return. Call "
             "`rule.update(..., v=...)` with potentials that were recorded."
         )
+    if into == "grad" and gradient is False:
+        raise ValueError(
+            'Expected `into="grad"` with a weight that an optimizer trains, got `gradient=False`. Leave out one.'
+        )
     rule.check(synapse)
-    return Attachment(rule, synapse, neuron, into=into, carry=carry)
+    if gradient is not None:
+        weight_of(synapse).requires_grad_(gradient)
+    return Attachment(rule, synapse, neuron, into=into, carry=carry, gradient=gradient)
+
+
+def attached(model: nn.Module) -> dict[str, "Attachment"]:
+    """Return every rule that :func:`attach` has put on a layer of a model, by the address of the rule.
+
+    Args:
+        model: Any module.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> model = cx.Sequential(nn.Linear(4, 3), cx.LIF())
+        >>> _ = attach(cx.STDP(), synapse=model[0], neuron=model[1])
+        >>> list(attached(model))
+        ['0.plasticity']
+    """
+    return {
+        f"{address}.{name}" if address else name: attachment
+        for address, module in model.named_modules()
+        for name, attachment in module.__dict__.get(_ATTACHED, {}).items()
+    }
 
 
 class Attachment:
@@ -117,6 +150,7 @@ class Attachment:
         neuron: Its target.
         into: ``"weight"`` or ``"grad"``.
         carry: Whether traces go on where the neuron does.
+        gradient: Whether gradients are meant to train the weight, too; None where that was not said.
 
     Example:
         >>> import conex_nn as cx
@@ -127,9 +161,18 @@ class Attachment:
         >>> handle.remove()
     """
 
-    def __init__(self, rule: Rule, synapse: nn.Module, neuron: nn.Module, *, into: Into, carry: bool) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        synapse: nn.Module,
+        neuron: nn.Module,
+        *,
+        into: Into,
+        carry: bool,
+        gradient: bool | None = None,
+    ) -> None:
         self.rule, self.synapse, self.neuron = rule, synapse, neuron
-        self.into, self.carry = into, carry
+        self.into, self.carry, self.gradient = into, carry, gradient
         self.state: Any = None
         self._call: _Call | None = None
         self._waiting: _Sequence | None = None
@@ -138,6 +181,7 @@ class Attachment:
         names = (f"plasticity{i or ''}" for i in range(1_000))
         self._name = next(name for name in names if not hasattr(synapse, name))
         synapse.add_module(self._name, rule)
+        synapse.__dict__.setdefault(_ATTACHED, {})[self._name] = self
         self._handles = [
             synapse.register_forward_pre_hook(self._before),
             synapse.register_forward_hook(self._after, always_call=True),
@@ -158,12 +202,17 @@ class Attachment:
             handle.remove()
         self._handles = []
         self.synapse._modules.pop(self._name, None)
+        self.synapse.__dict__.get(_ATTACHED, {}).pop(self._name, None)
 
     def __enter__(self) -> "Attachment":
         return self
 
     def __exit__(self, *_: object) -> None:
         self.remove()
+
+    def waits_for(self) -> list[str]:
+        """Return the names of the modulators without which the last sequence cannot be learned from."""
+        return [] if self._waiting is None else self.rule.modulators()
 
     def learn(self, **modulators: Tensor | float) -> None:
         """Learn from the last sequence, now that what modulates it is known.
@@ -190,7 +239,7 @@ class Attachment:
 
     def _learns(self) -> bool:
         """Whether the synapse runs for the first time, in training."""
-        if not self.synapse.training:
+        if not (self.synapse.training and self.rule.enabled):
             return False
         if in_backward():
             if self.into == "weight":

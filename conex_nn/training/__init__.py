@@ -13,6 +13,7 @@ from conex_nn.training.decode import (
 )
 from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.firing_rate import FiringRate
+from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import OnSequence
 from conex_nn.training.regularisers import RateLimit, RateTarget
 from conex_nn.training.report import Report
@@ -24,6 +25,7 @@ __all__ = [
     "DecisionLatency",
     "Evaluation",
     "FiringRate",
+    "LabelAssignment",
     "OnSequence",
     "RateLimit",
     "RateTarget",

@@ -74,12 +74,12 @@ def _check(good: Tensor, message: Any) -> None:
         raise ValueError(message())
 
 
-def check_outputs(outputs: Any, *, num_classes: int, steps: int, batch: int) -> Tensor:
+def check_outputs(outputs: Any, *, num_classes: int | None, steps: int, batch: int) -> Tensor:
     """Return an output sequence that can be decoded into classes, or raise.
 
     Args:
         outputs: Output of a network or of one of its modules.
-        num_classes: Outputs that there have to be at least [1].
+        num_classes: Outputs that there have to be at least; None where any number will do [1].
         steps: Steps that there were in the input [1].
         batch: Samples that there were in the input [1].
 
@@ -100,7 +100,7 @@ def check_outputs(outputs: Any, *, num_classes: int, steps: int, batch: int) -> 
             f"Expected the output as (time, batch, classes) with a batch of {batch}, got shape {tuple(outputs.shape)}. "
             "End the network in nn.Flatten() and nn.Linear(..., num_classes), or give a `readout`."
         )
-    if outputs.shape[2] < num_classes:
+    if num_classes is not None and outputs.shape[2] < num_classes:
         raise ValueError(
             f"Expected at least as many outputs as classes, {num_classes}, got {outputs.shape[2]}. "
             "Widen the last layer, or lower `num_classes`."

@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import lightning as L
 import torch
@@ -15,14 +15,19 @@ from torchmetrics.classification import MulticlassAccuracy
 from typing_extensions import override
 
 from conex_nn.memory import keep_memory
+from conex_nn.plasticity import Payoff
 from conex_nn.recording import record, spiking_layers
 from conex_nn.training.batch_checks import check_batch, check_outputs, check_scores
 from conex_nn.training.decode import spike_count
 from conex_nn.training.evaluation import Evaluation
+from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import takes_sequence
+from conex_nn.training.modulation import check_payoff, teach
+from conex_nn.training.plastic_weights import check_optimizer, plastic_weights
 from conex_nn.training.random_state import random_states, restore_random_states
 from conex_nn.training.readout import read_out, readout_address, step_length
 from conex_nn.training.same_model import check_same_model
+from conex_nn.training.same_start import same_start
 
 __all__ = ["SpikingClassifier"]
 
@@ -37,6 +42,9 @@ class SpikingClassifier(L.LightningModule):
     with ``loss``, ``accuracy``, ``top_<k>``, ``f1`` (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz],
     ``synaptic_operations`` per sample; and ``test/calibration_error``, ``test/latency`` (:class:`DecisionLatency`, ms).
     :class:`Report` makes a table, a file and pictures of a test.
+
+    Weights learn by gradient, by the rules of connections and attachments, or by both, each as it was said where the
+    rule was given. Without anything to differentiate there is no backward pass; all else goes on the same.
 
     A checkpoint holds torch's random state as well: at the end of an epoch, an interrupted run goes on exactly
     (with data loaded in the main process, which is the default of :mod:`conex_nn.data`).
@@ -57,6 +65,14 @@ class SpikingClassifier(L.LightningModule):
             of optimizer steps of the fit and is advanced after each of them: ``partial(OneCycleLR, max_lr=0.01)``.
             A ``ReduceLROnPlateau`` watches ``val/loss``.
         scheduler_interval: When any other scheduler is advanced.
+        assignment: Makes scores by the class that each output stands for, as its responses to training samples tell:
+            True, or a :class:`LabelAssignment`. What ``decode`` returns are then responses, ``(batch, outputs)``, of as
+            many outputs as there are. Labels are those of the newest epoch of training that is complete.
+        payoff: ``payoff(outputs, labels)`` says what each sample earns, ``(batch,)``, or ``(time, batch)`` at each step
+            [1]; after each forward pass in training, the rules that wait for modulators are told. It is logged as
+            ``train/payoff``.
+        modulators: Modules that make a signal of the payoff, by its name: ``{"dopamine": cx.plasticity.Dopamine()}``.
+            A name without one gets the payoff itself.
         regularisers: Added to the training loss, by the name to log them under: ``{"rate": RateTarget(rate=20.0)}``.
         top_k: Guesses that the second accuracy allows [1].
         dt: Length of a step; None for the net's own, or 1 where it has none [ms].
@@ -65,8 +81,9 @@ class SpikingClassifier(L.LightningModule):
 
     Raises:
         ValueError: A number out of range, a ``dt`` that is not the net's, or a readout that does not exist or is needed
-            to tell several outputs apart; at fitting: nothing to train; at a step: a
-            batch or an output of the wrong shape, labels out of range, NaN; at loading: a checkpoint of another model.
+            to tell several outputs apart; at fitting: nothing to train, a rule that waits for a payoff that is not
+            there, a weight for its rule alone that the optimizer has too; at a step: a batch or an output of the wrong
+            shape, labels out of range, NaN, no labels assigned yet; at loading: a checkpoint of another model.
         TypeError: A net that is no module; at a step: a batch that is not ``(x, labels)``.
 
     Example:
@@ -77,6 +94,11 @@ class SpikingClassifier(L.LightningModule):
         >>> scores.shape
         torch.Size([4, 10])
     """
+
+    assignment: LabelAssignment | None
+    """Labels of the outputs, from the last epoch of training."""
+    gathered: LabelAssignment | None
+    """Responses in the epoch that is being trained."""
 
     def __init__(
         self,
@@ -90,6 +112,9 @@ class SpikingClassifier(L.LightningModule):
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         scheduler_interval: Literal["epoch", "step"] = "epoch",
+        assignment: LabelAssignment | bool = False,
+        payoff: Payoff | None = None,
+        modulators: Mapping[str, nn.Module] | None = None,
         regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Any]] | None = None,
         top_k: int = 2,
         dt: float | None = None,
@@ -117,6 +142,18 @@ class SpikingClassifier(L.LightningModule):
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
         self.scheduler_interval = scheduler_interval
+        if isinstance(assignment, bool):
+            self.assignment = LabelAssignment(num_classes) if assignment else None
+        elif assignment.num_classes != num_classes:
+            raise ValueError(
+                f"Expected `assignment` of `num_classes` = {num_classes} [1], got one of {assignment.num_classes}."
+            )
+        else:
+            self.assignment = assignment
+        gathered: Any = None if self.assignment is None else self.assignment.clone()
+        self.gathered = gathered
+        self.payoff = payoff
+        self.modulators = nn.ModuleDict(modulators or {})
         self.regularisers = dict(regularisers or {})
         if self.regularisers and not spiking_layers(net):
             raise ValueError("Expected `net` to have spiking layers for its `regularisers`, got none.")
@@ -128,6 +165,7 @@ class SpikingClassifier(L.LightningModule):
         self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=self.dt, thorough=True)
         self.confusion: Tensor | None = None
         self._to_restore: list[dict[str, Any]] | None = None
+        self._clock: Tensor | None = None
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -141,18 +179,23 @@ class SpikingClassifier(L.LightningModule):
             x: Samples, ``(batch, time, *features)``.
 
         Returns:
-            Outputs, ``(time, batch, classes)``.
+            Outputs, ``(time, batch, classes)``, or neurons where an assignment says what they stand for.
         """
         xs = x.movedim(1, 0)
         if not xs.is_floating_point():
             xs = xs.to(self.dtype)
         options = {"dt": self.dt, "detach_every": self.detach_every, "checkpoint_every": self.checkpoint_every}
         ys = read_out(self.net, xs, self.readout, **options)
-        ys = check_outputs(ys, num_classes=self.num_classes, steps=len(xs), batch=len(x))
+        classes = self.num_classes if self.assignment is None else None
+        ys = check_outputs(ys, num_classes=classes, steps=len(xs), batch=len(x))
         return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys
 
     def _scores(self, outputs: Tensor) -> Tensor:
-        return check_scores(self.decode(outputs), num_classes=self.num_classes, batch=outputs.shape[1])
+        scores = self.decode(outputs)
+        if self.assignment is not None and self.gathered is not None:
+            known = self.assignment.assigned or not self.training
+            scores = (self.assignment if known else self.gathered).scores(scores)
+        return check_scores(scores, num_classes=self.num_classes, batch=outputs.shape[1])
 
     def _loss(self, outputs: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
         return self.loss(outputs if takes_sequence(self.loss) else scores, labels).mean()  # snnTorch's have shape (1,)
@@ -160,13 +203,19 @@ class SpikingClassifier(L.LightningModule):
     @override
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         x, labels = check_batch(batch, num_classes=self.num_classes)
-        outputs, penalty = self._regularised_outputs(x)
-        scores = self._scores(outputs)
-        loss = self._loss(outputs, scores, labels) + penalty
+        with torch.set_grad_enabled(self._clock is None):
+            outputs, penalty = self._regularised_outputs(x)
+            earned = teach(self.net, self.payoff, dict(self.modulators.items()), outputs, labels, dt=self.dt)
+            if self.gathered is not None:
+                self.gathered.update(self.decode(outputs.detach()), labels)
+            scores = self._scores(outputs)
+            loss = self._loss(outputs, scores, labels) + penalty
+        if earned is not None:
+            self._log_mean("train/payoff", earned.mean(), samples=len(labels))
         self.train_accuracy.update(scores.detach(), labels)
         self._log_mean("train/loss", loss, samples=len(labels), prog_bar=True)
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
-        return loss
+        return loss if self._clock is None else self._clock.sum()
 
     def _regularised_outputs(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
         """Return the output sequence and what the regularisers add to the loss."""
@@ -201,10 +250,32 @@ class SpikingClassifier(L.LightningModule):
         x, labels = check_batch(batch, num_classes=self.num_classes)
         with evaluation.watch(self.net, samples=len(x)):
             outputs = self.outputs(x)
+        if self.assignment is not None and not self.assignment.assigned and self.trainer.sanity_checking:
+            return  # labels come from training, which has yet to begin
         scores = self._scores(outputs)
-        evaluation.update(outputs, scores, labels, loss=self._loss(outputs, scores, labels), decode=self.decode)
+        evaluation.update(outputs, scores, labels, loss=self._loss(outputs, scores, labels), decode=self._scores)
         for name, metric in evaluation.metrics().items():
             self.log(f"{stage}/{name}", metric, prog_bar=name in ("loss", "accuracy"), batch_size=len(labels))
+
+    def _assign(self) -> None:
+        """Let the labels be those of the responses that were gathered."""
+        if self.assignment is not None and self.gathered is not None and self.gathered.assigned:
+            self.assignment.take_over(self.gathered)
+
+    @override
+    def on_train_epoch_start(self) -> None:
+        if self.gathered is not None:
+            self.gathered.reset()
+
+    @override
+    def on_train_batch_end(self, outputs: Any, batch: Any, batch_idx: int) -> None:
+        if self.trainer.is_last_batch:  # of the epoch: what validates it has its labels
+            self._assign()
+
+    @override
+    def on_validation_epoch_start(self) -> None:
+        if self.trainer.state.fn == TrainerFn.FITTING and self.assignment is not None and not self.assignment.assigned:
+            self._assign()  # in the middle of the first epoch
 
     @override
     def on_validation_epoch_end(self) -> None:
@@ -231,15 +302,23 @@ class SpikingClassifier(L.LightningModule):
     @override
     def configure_optimizers(self) -> Any:
         parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        plastic = plastic_weights(self.net)
+        if (
+            not parameters
+            and not any(getattr(module, "rule", None) is not None for module in self.net.modules())
+            and not plastic
+        ):
+            raise ValueError(
+                "Expected `net` to have something to train, got neither a parameter with `requires_grad` nor a rule "
+                "(`connect(..., rule=)`, `attach(rule, ...)`)."
+            )
+        # Without anything to differentiate, the loss is a clock: Lightning counts, logs and saves by optimizer steps.
+        self._clock = None if parameters else torch.zeros(1, device=self.device, requires_grad=True)
+        parameters += [each.weight for each in plastic if each.into == "grad" and not each.weight.requires_grad]
         if not parameters:
-            if not any(getattr(module, "rule", None) is not None for module in self.net.modules()):
-                raise ValueError(
-                    "Expected `net` to have something to train, got neither a parameter with `requires_grad` nor a "
-                    "connection with a rule."
-                )
-            self.automatic_optimization = False  # rules learn in the forward pass; there is nothing to differentiate
-            return []
-        optimizer = self.make_optimizer(parameters)
+            return torch.optim.SGD([cast(Tensor, self._clock)], lr=0.0)
+        optimizer = self.make_optimizer(cast("list[nn.Parameter]", parameters))
+        check_optimizer(self.net, optimizer)
         if self.make_scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self._scheduling(self.make_scheduler, optimizer)}
@@ -259,6 +338,11 @@ class SpikingClassifier(L.LightningModule):
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.trainer.strategy.root_device.type == "cpu":
             keep_memory()
+
+    @override
+    def on_fit_start(self) -> None:
+        check_payoff(self.net, self.payoff, dict(self.modulators.items()))
+        same_start(self)
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -34,6 +34,7 @@ def check_same_model(own: Mapping[str, Any], given: Mapping[str, Any]) -> None:
         and isinstance(own[name], Tensor)
         and isinstance(given[name], Tensor)
         and not is_lazy(own[name])
+        and own[name].numel()  # what is empty has yet to get its size
         and own[name].shape != given[name].shape
     ]
     found = {

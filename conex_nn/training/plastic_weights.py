@@ -1,0 +1,85 @@
+"""The weights of a network that rules change, and whether an optimizer may change them, too."""
+
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from conex_nn.plasticity import Rule, attached
+
+__all__ = ["PlasticWeight", "check_optimizer", "plastic_weights"]
+
+
+class PlasticWeight(NamedTuple):
+    """A weight with a rule."""
+
+    address: str
+    """Of the weight, as ``named_parameters`` gives it."""
+    weight: Tensor
+    rule: Rule
+    into: str
+    """``"weight"`` or ``"grad"``."""
+    gradient: bool | None
+    """Whether gradients are meant to train it as well; None where that was not said."""
+
+
+def plastic_weights(net: nn.Module) -> list[PlasticWeight]:
+    """Return the weights that rules change: those of connections with a rule, and of layers with one attached.
+
+    Args:
+        net: The network.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> net = cx.Sequential(nn.Linear(4, 3), cx.LIF())
+        >>> _ = cx.plasticity.attach(cx.STDP(), synapse=net[0], neuron=net[1])
+        >>> [each.address for each in plastic_weights(net)]
+        ['0.weight']
+    """
+    found = []
+    for address, each in attached(net).items():
+        layer, _, _ = address.rpartition(".")
+        found.append(_plastic(layer, each.synapse, each))
+    for address, module in net.named_modules():
+        if isinstance(getattr(module, "rule", None), Rule) and isinstance(synapse := module.synapse, nn.Module):
+            found.append(_plastic(f"{address}.synapse" if address else "synapse", synapse, module))
+    return found
+
+
+def _plastic(layer: str, synapse: nn.Module, owner: Any) -> PlasticWeight:
+    weight: Any = synapse.weight
+    return PlasticWeight(f"{layer}.weight" if layer else "weight", weight, owner.rule, owner.into, owner.gradient)
+
+
+def check_optimizer(net: nn.Module, optimizer: Optimizer) -> None:
+    """Raise if an optimizer changes a weight that only its rule is meant to change, or lacks one that it has to change.
+
+    Args:
+        net: The network.
+        optimizer: What was made for its parameters.
+
+    Raises:
+        ValueError: Either is so.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> import torch
+        >>> net = cx.Sequential(nn.Linear(4, 3), cx.LIF())
+        >>> _ = cx.plasticity.attach(cx.STDP(), synapse=net[0], neuron=net[1], gradient=True)
+        >>> check_optimizer(net, torch.optim.SGD(net.parameters(), lr=0.1))
+    """
+    held = {id(parameter) for group in optimizer.param_groups for parameter in group["params"]}
+    for address, weight, rule, into, gradient in plastic_weights(net):
+        name = type(rule).__name__
+        if into == "weight" and not gradient and id(weight) in held:
+            raise ValueError(
+                f"Expected {address!r} to be learned by its rule ({name}) alone, got it among the parameters of the "
+                "optimizer as well. If both shall train it, say `gradient=True` where the rule is given (`attach`, "
+                "`connect`); if not, `gradient=False`, or `weight.requires_grad_(False)`."
+            )
+        if (into == "grad" or gradient) and id(weight) not in held:
+            what = f'its rule ({name}) goes `into="grad"`' if into == "grad" else "`gradient=True` was said of it"
+            raise ValueError(
+                f"Expected an optimizer that holds {address!r}, since {what}, got one without. Give it that weight, or "
+                'let the rule alone change it: `into="weight"`, `gradient=False`.'
+            )
