@@ -237,6 +237,17 @@ class Attachment:
         with torch.no_grad():
             self.rule.constrain_(weight_of(self.synapse).data, self.synapse)
 
+    @torch.no_grad()
+    def give(self) -> None:
+        """Give what was learned to the gradient now, where no backward pass has taken it along.
+
+        An optimizer of torch calls for it at the start of its step. One whose step is given a closure has to be helped:
+        what the closure runs comes after that.
+        """
+        if self._pending is not None:
+            weight = weight_of(self.synapse)
+            weight.grad = self._deliver(torch.zeros_like(weight) if weight.grad is None else weight.grad)
+
     def _learns(self) -> bool:
         """Whether the synapse runs for the first time, in training."""
         if not (self.synapse.training and self.rule.enabled):
@@ -321,10 +332,8 @@ class Attachment:
     def _before_step(self, optimizer: Optimizer) -> None:
         """Give what no backward pass has taken along to an optimizer that holds the weight."""
         weight = weight_of(self.synapse)
-        if self._pending is None or not any(p is weight for group in optimizer.param_groups for p in group["params"]):
-            return
-        zero = torch.zeros_like(weight) if weight.grad is None else weight.grad
-        weight.grad = self._deliver(zero)
+        if any(p is weight for group in optimizer.param_groups for p in group["params"]):
+            self.give()
 
 
 def _sequence(synapse: nn.Module, call: _Call, fired: Tensor) -> tuple[Tensor, Tensor]:

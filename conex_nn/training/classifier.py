@@ -18,16 +18,16 @@ from conex_nn.memory import keep_memory
 from conex_nn.plasticity import Payoff
 from conex_nn.recording import record, spiking_layers
 from conex_nn.training.batch_checks import check_batch, check_outputs, check_scores
+from conex_nn.training.clock import Clock
 from conex_nn.training.decode import spike_count
 from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import takes_sequence
 from conex_nn.training.modulation import check_payoff, teach
-from conex_nn.training.plastic_weights import check_optimizer, plastic_weights
+from conex_nn.training.plastic_weights import check_optimizer, give_changes, plastic_weights
 from conex_nn.training.random_state import random_states, restore_random_states
 from conex_nn.training.readout import read_out, readout_address, step_length
 from conex_nn.training.same_model import check_same_model
-from conex_nn.training.same_start import same_start
 
 __all__ = ["SpikingClassifier"]
 
@@ -165,7 +165,7 @@ class SpikingClassifier(L.LightningModule):
         self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=self.dt, thorough=True)
         self.confusion: Tensor | None = None
         self._to_restore: list[dict[str, Any]] | None = None
-        self._clock: Tensor | None = None
+        self.clock: Clock | None = None
 
     @override
     def forward(self, x: Tensor) -> Tensor:
@@ -203,7 +203,7 @@ class SpikingClassifier(L.LightningModule):
     @override
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
         x, labels = check_batch(batch, num_classes=self.num_classes)
-        with torch.set_grad_enabled(self._clock is None):
+        with torch.set_grad_enabled(self.clock is None):
             outputs, penalty = self._regularised_outputs(x)
             earned = teach(self.net, self.payoff, dict(self.modulators.items()), outputs, labels, dt=self.dt)
             if self.gathered is not None:
@@ -215,7 +215,7 @@ class SpikingClassifier(L.LightningModule):
         self.train_accuracy.update(scores.detach(), labels)
         self._log_mean("train/loss", loss, samples=len(labels), prog_bar=True)
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
-        return loss if self._clock is None else self._clock.sum()
+        return loss if self.clock is None else self.clock()
 
     def _regularised_outputs(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
         """Return the output sequence and what the regularisers add to the loss."""
@@ -301,27 +301,25 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def configure_optimizers(self) -> Any:
-        parameters = [parameter for parameter in self.parameters() if parameter.requires_grad]
+        parameters = [] if self.clock is not None else [p for p in self.parameters() if p.requires_grad]
         plastic = plastic_weights(self.net)
-        if (
-            not parameters
-            and not any(getattr(module, "rule", None) is not None for module in self.net.modules())
-            and not plastic
-        ):
+        parameters += [each.weight for each in plastic if each.into == "grad" and not each.weight.requires_grad]
+        if not parameters and not plastic and all(getattr(m, "rule", None) is None for m in self.net.modules()):
             raise ValueError(
                 "Expected `net` to have something to train, got neither a parameter with `requires_grad` nor a rule "
                 "(`connect(..., rule=)`, `attach(rule, ...)`)."
             )
-        # Without anything to differentiate, the loss is a clock: Lightning counts, logs and saves by optimizer steps.
-        self._clock = None if parameters else torch.zeros(1, device=self.device, requires_grad=True)
-        parameters += [each.weight for each in plastic if each.into == "grad" and not each.weight.requires_grad]
         if not parameters:
-            return torch.optim.SGD([cast(Tensor, self._clock)], lr=0.0)
+            return cast(Clock, self.clock).optimizer()
         optimizer = self.make_optimizer(cast("list[nn.Parameter]", parameters))
         check_optimizer(self.net, optimizer)
         if self.make_scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": self._scheduling(self.make_scheduler, optimizer)}
+
+    @override
+    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
+        give_changes(self.net)
 
     def _scheduling(self, make: Callable[..., Any], optimizer: Optimizer) -> dict[str, Any]:
         if _wants_total_steps(make):
@@ -336,13 +334,15 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def setup(self, stage: str) -> None:
-        if stage == "fit" and self.trainer.strategy.root_device.type == "cpu":
-            keep_memory()
+        if stage == "fit":
+            self.clock = None
+            self.clock = None if any(p.requires_grad for p in self.parameters()) else Clock()
+            if self.trainer.strategy.root_device.type == "cpu":
+                keep_memory()
 
     @override
     def on_fit_start(self) -> None:
         check_payoff(self.net, self.payoff, dict(self.modulators.items()))
-        same_start(self)
 
     @override
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

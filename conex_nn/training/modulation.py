@@ -6,8 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from conex_nn.plasticity import Payoff, Rule, at_step, attached
+from conex_nn.plasticity import Payoff, at_step, attached
 from conex_nn.sequential import is_stateful
+from conex_nn.training.plastic_weights import plastic_weights
 
 __all__ = ["check_payoff", "learners", "modulator_signal", "teach"]
 
@@ -48,11 +49,11 @@ def check_payoff(net: nn.Module, payoff: Payoff | None, modulators: Mapping[str,
     Example:
         >>> check_payoff(nn.Linear(2, 2), None, {})
     """
-    waiting = {name: address for address, m in net.named_modules() if isinstance(m, Rule) for name in m.modulators()}
+    waiting = {name: plastic.address for plastic in plastic_weights(net) for name in plastic.rule.modulators()}
     if waiting and payoff is None:
         name, address = next(iter(waiting.items()))
         raise ValueError(
-            f"Expected a `payoff`, since the rule {address!r} waits for {name!r}, got none. Give the classifier "
+            f"Expected a `payoff`, since the rule of {address!r} waits for {name!r}, got none. Give the classifier "
             "`payoff=` a callable of the outputs and the labels that says what each sample earns."
         )
     if payoff is not None and not waiting:

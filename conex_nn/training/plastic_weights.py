@@ -7,7 +7,7 @@ from torch.optim import Optimizer
 
 from conex_nn.plasticity import Rule, attached
 
-__all__ = ["PlasticWeight", "check_optimizer", "plastic_weights"]
+__all__ = ["PlasticWeight", "check_optimizer", "give_changes", "plastic_weights"]
 
 
 class PlasticWeight(NamedTuple):
@@ -49,6 +49,19 @@ def plastic_weights(net: nn.Module) -> list[PlasticWeight]:
 def _plastic(layer: str, synapse: nn.Module, owner: Any) -> PlasticWeight:
     weight: Any = synapse.weight
     return PlasticWeight(f"{layer}.weight" if layer else "weight", weight, owner.rule, owner.into, owner.gradient)
+
+
+def give_changes(net: nn.Module) -> None:
+    """Give what rules with ``into="grad"`` have learned to gradients, where no backward pass has taken it along.
+
+    Args:
+        net: The network.
+
+    Example:
+        >>> give_changes(nn.Linear(2, 2))
+    """
+    for attachment in attached(net).values():
+        attachment.give()
 
 
 def check_optimizer(net: nn.Module, optimizer: Optimizer) -> None:

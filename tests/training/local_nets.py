@@ -52,7 +52,9 @@ def hybrid(into: str = "grad", **options: Any) -> SpikingClassifier:
     net = cx.Sequential(layer(FEATURES, NEURONS), cx.LIF(tau_mem=5.0), nn.Linear(NEURONS, CLASSES), cx.LI())
     attach(cx.STDP(a_plus=0.002, a_minus=0.002), synapse=net[0], neuron=net[1], into=into, gradient=True)  # pyright: ignore
     optimizer = partial(torch.optim.SGD, lr=0.1)
-    return SpikingClassifier(net, **{"num_classes": CLASSES, "decode": mean_membrane, "optimizer": optimizer, **options})
+    return SpikingClassifier(
+        net, **{"num_classes": CLASSES, "decode": mean_membrane, "optimizer": optimizer, **options}
+    )
 
 
 def hybrid_in_the_weight(**options: Any) -> SpikingClassifier:
