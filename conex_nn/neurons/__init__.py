@@ -1,6 +1,7 @@
 """Neuron models: torch modules with an explicit state and one step."""
 
 from conex_nn.neurons.adaptive_lif import AELIF, AELIFState
+from conex_nn.neurons.adaptive_threshold import AdaptiveThreshold
 from conex_nn.neurons.behavior import Behavior
 from conex_nn.neurons.exponential_lif import ELIF
 from conex_nn.neurons.from_snntorch import FromSnnTorch
@@ -22,6 +23,7 @@ __all__ = [
     "LIF",
     "AELIFState",
     "ActivityHomeostasis",
+    "AdaptiveThreshold",
     "Behavior",
     "FromSnnTorch",
     "Homeostasis",

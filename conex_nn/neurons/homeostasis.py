@@ -1,7 +1,6 @@
 """Slow regulation of neurons: towards a rate of firing, a range of potentials, or a range of anything measured."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -11,6 +10,7 @@ from typing_extensions import override
 from conex_nn.functional import decay_factor
 from conex_nn.neurons.behavior import Behavior, constant
 from conex_nn.neurons.parameters import register
+from conex_nn.neurons.slow_state import learning, mean_over_batch, one_per_neuron, unbound
 
 __all__ = ["ActivityHomeostasis", "Homeostasis", "VoltageHomeostasis"]
 
@@ -69,7 +69,7 @@ class ActivityHomeostasis(Behavior):
     @override
     def bind(self, shape: torch.Size, neuron: nn.Module) -> None:
         super().bind(shape, neuron)
-        threshold = _one_per_neuron(self, neuron, "v_threshold", shape)
+        threshold = one_per_neuron(self, neuron, "v_threshold", shape)
         if "activity" not in self._buffers:
             self.register_buffer("activity", torch.zeros_like(threshold))
 
@@ -83,8 +83,8 @@ class ActivityHomeostasis(Behavior):
                 f"Expected `dt` to leave more steps in a window of {self.window_size} ms than the {self.activity_rate} "
                 f"spikes that shall be in it [ms], got {dt}."
             )
-        with _learning(self):
-            fired = _mean_over_batch(self, spikes, self.activity)
+        with learning(self):
+            fired = mean_over_batch(self, spikes, self.activity)
             activity = self.activity + fired - (1 - fired) * (self.activity_rate / (window - self.activity_rate))
             steps = self.steps + 1
             over = steps >= window  # a tensor: the device is not asked
@@ -161,14 +161,14 @@ class VoltageHomeostasis(Behavior):
     @override
     def membrane(self, v: Tensor, state: Any, neuron: nn.Module, *, dt: float) -> tuple[Tensor, Any]:
         if self.training:
-            with _learning(self):
+            with learning(self):
                 x = v.detach()
                 outside = (x - self.v_max).clamp(min=0) - (self.v_min - x).clamp(min=0)
-                outside = _mean_over_batch(self, outside, self.exhaustion)
+                outside = mean_over_batch(self, outside, self.exhaustion)
                 exhaustion = self.exhaustion + self.rate * dt * outside
                 self.exhaustion = exhaustion if self.limit is None else exhaustion.clamp(-self.limit, self.limit)
         elif self.shape is None:
-            raise _unbound(self)
+            raise unbound(self)
         return v - (self.exhaustion * dt).to(v.dtype), state
 
 
@@ -235,7 +235,7 @@ class Homeostasis(Behavior):
     @override
     def bind(self, shape: torch.Size, neuron: nn.Module) -> None:
         super().bind(shape, neuron)
-        value = _one_per_neuron(self, neuron, self.constant, shape)
+        value = one_per_neuron(self, neuron, self.constant, shape)
         if "average" not in self._buffers:
             self.register_buffer("average", torch.zeros_like(value))
             self.register_buffer("weight", value.new_zeros(()))
@@ -252,9 +252,9 @@ class Homeostasis(Behavior):
     def spikes(self, spikes: Tensor, state: Tensor, neuron: nn.Module, *, dt: float) -> tuple[Tensor, Tensor]:
         if not self.training:
             return spikes, state
-        with _learning(self):
+        with learning(self):
             measured = self.measure(state, spikes.detach()).expand_as(spikes)
-            measured = _mean_over_batch(self, measured, self.average)
+            measured = mean_over_batch(self, measured, self.average)
             tau = self.weight.new_tensor(self.smoothing)
             keep = decay_factor(tau, dt=dt)  # 0 without smoothing
             self.average = keep * self.average + (1 - keep) * measured
@@ -270,52 +270,3 @@ class Homeostasis(Behavior):
     @override
     def extra_repr(self) -> str:
         return f"{self.constant!r}, low={self.low:g}, high={self.high:g}, rate={self.rate:g}"
-
-
-def _unbound(behavior: Behavior) -> RuntimeError:
-    name = type(behavior).__name__
-    return RuntimeError(f"Expected {name} to belong to a population: call `bind(shape, neuron)` first.")
-
-
-@contextmanager
-def _learning(behavior: Behavior) -> Iterator[None]:
-    """Learn without a trace in any graph, and only where each step is run once."""
-    if behavior.shape is None:
-        raise _unbound(behavior)
-    if not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1:
-        raise RuntimeError(
-            f"Expected each step to be run once, got {type(behavior).__name__} in a backward pass that computes steps "
-            "again (`checkpoint_every`), when what it learned has moved on. Switch off one of the two."
-        )
-    with torch.inference_mode(False), torch.no_grad():
-        yield
-
-
-def _one_per_neuron(behavior: Behavior, neuron: nn.Module, name: str, shape: torch.Size) -> Tensor:
-    """Give a constant of the neurons one value for each, and return it."""
-    value = constant(neuron, name)
-    if isinstance(value, nn.Parameter) or f"log_{name}" in neuron._parameters:
-        raise TypeError(
-            f"Expected `{name}` of the neurons to be fixed, since {type(behavior).__name__} moves it, got a trainable "
-            "nn.Parameter. Pass a number or a tensor."
-        )
-    behavior.moves = (name, value)  # where it began, for another of its kind
-    try:
-        value = value.expand(shape).clone()
-    except RuntimeError as error:
-        raise ValueError(
-            f"Expected `{name}` of the neurons to fit the population's shape {tuple(shape)}, got {tuple(value.shape)}."
-        ) from error
-    setattr(neuron, name, value)
-    return value
-
-
-def _mean_over_batch(behavior: Behavior, x: Tensor, like: Tensor) -> Tensor:
-    """Return the mean of what was measured over all samples."""
-    batch = x.dim() - like.dim()
-    if x.shape[batch:] != like.shape or batch < 0:
-        raise ValueError(
-            f"Expected {type(behavior).__name__} to see (*batch, {', '.join(map(str, like.shape))}), "
-            f"got {tuple(x.shape)}."
-        )
-    return x.detach().to(like.dtype).flatten(0, batch - 1).mean(0) if batch else x.detach().to(like.dtype)

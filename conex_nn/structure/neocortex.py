@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from typing_extensions import override
 
-from conex_nn.neurons import ActivityHomeostasis, Homeostasis, VoltageHomeostasis
+from conex_nn.neurons import ActivityHomeostasis, AdaptiveThreshold, Homeostasis, VoltageHomeostasis
 from conex_nn.scan import in_blocks
 from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
@@ -334,7 +334,7 @@ class Neocortex(Container):
                     f"Expected `checkpoint_every` only where nothing is learned on the way, got {path!r} with a rule "
                     "in train(). Use `eval()`, `switch` the rule off, or `detach_every`."
                 )
-        slow = (ActivityHomeostasis, VoltageHomeostasis, Homeostasis)
+        slow = (ActivityHomeostasis, AdaptiveThreshold, VoltageHomeostasis, Homeostasis)
         for path, population in network.populations.items():
             learning = [m for m in population.modules() if isinstance(m, slow) and m.training and m.enabled]
             if learning:

@@ -17,6 +17,7 @@ from conex_nn.neurons import (
     LI,
     LIF,
     ActivityHomeostasis,
+    AdaptiveThreshold,
     Homeostasis,
     Izhikevich,
     KWinners,
@@ -58,7 +59,7 @@ _Thing = TypeVar("_Thing", bound=Callable[..., Any])
 
 _CLASSES = (
     AELIF, ELIF, IF, LI, LIF, Izhikevich,
-    ActivityHomeostasis, Homeostasis, KWinners, Noise, VoltageHomeostasis,
+    ActivityHomeostasis, AdaptiveThreshold, Homeostasis, KWinners, Noise, VoltageHomeostasis,
     Compartment, Dendrite, Drive, Pull,
     AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse,
     BCM, ISTDP, STDP, Chain, Clip, Clopath, Dale, LearningRate, Modulated, Normalise, Oja, Product, ShiftSTDP, Soft,

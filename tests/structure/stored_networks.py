@@ -90,6 +90,12 @@ def other_neurons():
             noise=cx.Noise(0.1, draw=torch.rand_like),
             behaviors={"slow": cx.Homeostasis("v_threshold", rate, low=float("-inf"), high=0.1, rate=0.05)},
         ),
+        "adaptive": cx.Population(
+            6,
+            cx.LIF(v_threshold=0.7),
+            winners=cx.KWinners(1),
+            behaviors={"threshold": cx.AdaptiveThreshold(increment=torch.linspace(0.01, 0.02, 6), tau=500.0)},
+        ),
         "shifted": cx.Population(6, cx.LIF(), dendrite=cx.Dendrite({"soma": cx.Drive(), "tuft": cx.Pull(0.5)})),
         "out": cx.OutputLayer(representation=cx.Population(6, cx.LI(tau_mem=4.0))),
     })  # fmt: skip
