@@ -33,7 +33,7 @@ RULES = {
     "Oja": lambda: Oja(rate=0.1),
     "Oja of spikes": lambda: Oja(rate=0.1, tau=5.0),
     "BCM": lambda: BCM(rate=0.1, target=0.2, tau_theta=5.0, tau=5.0),
-    "Clopath": lambda: chain(Clopath(a_plus=1e-3), Soft(-2, 2)),
+    "Clopath": lambda: chain(Clopath(a_plus=1e-3, delay=1.0), Soft(-2, 2)),
     "shift": lambda: ShiftSTDP(rate=0.1),
     "RSTDP": lambda: RSTDP(tau_c=6.0, bound=Soft(-2, 2)),
     "MSTDP": lambda: MSTDP(by="dopamine"),
