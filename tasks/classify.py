@@ -1,7 +1,16 @@
-"""Train a spiking network on images with surrogate gradients, and report how well it does.
+"""Train a spiking network on images, by gradient, by local rules, or by both, and report how well it does.
 
 ``python -m tasks.classify`` takes scikit-learn's handwritten digits; ``--data mnist`` and ``--data fashion_mnist`` the
-larger sets. The epoch is chosen on the validation part; the test part is looked at once.
+larger sets. ``--learning`` says how weights learn:
+
+- ``surrogate``: by surrogate gradients.
+- ``stdp``: one layer of competing neurons, by STDP without labels; afterwards each neuron gets the class to which it
+  answered most in training.
+- ``rstdp``: the same layer, each of whose neurons votes for a class of its own; STDP is turned round where the vote was
+  wrong. Nothing but that reward says what is right.
+- ``hybrid``: as ``surrogate``, and the first layer by STDP as well, at the same time.
+
+The epoch is chosen on the validation part; the test part is looked at once.
 """
 
 import logging
@@ -12,7 +21,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning as L
 import torch
@@ -32,8 +41,10 @@ class Config:
 
     data: str = "digits"
     """Data set: digits, mnist or fashion_mnist."""
+    learning: Literal["surrogate", "stdp", "rstdp", "hybrid"] = "surrogate"
+    """How weights learn: by gradient, by STDP alone, by reward, or the first layer by STDP and gradient."""
     model: Literal["mlp", "conv"] = "mlp"
-    """Two hidden layers, or two convolutions and one hidden layer."""
+    """Two hidden layers, or two convolutions and one hidden layer, where gradients train them; else there is one."""
     epochs: int | None = None
     """Passes over the training part; by default what the data and the model need [1]."""
     time: int | None = None
@@ -45,9 +56,9 @@ class Config:
     batch_size: int | None = None
     """Images of a batch [1]."""
     lr: float | None = None
-    """Largest learning rate of the one-cycle schedule [1]."""
-    augment: bool = True
-    """Change training images a little: turn, shift and scale digits, mirror clothes."""
+    """Largest learning rate of the one-cycle schedule; without gradients, change by a pair of spikes [1]."""
+    augment: bool | None = None
+    """Change training images a little: turn, shift and scale digits, mirror clothes; by default where gradients train."""
     data_root: Path = Path("data")
     """Folder of the downloaded sets."""
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
@@ -86,7 +97,15 @@ RECIPES = {
     ("mnist", "conv"): Recipe(epochs=9, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32),
     ("fashionmnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
     ("fashionmnist", "conv"): Recipe(epochs=11, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, dropout=0.3),
+    ("digits", "stdp"): Recipe(epochs=10, time=20, hidden=300, batch_size=16, lr=0.05),
+    ("digits", "rstdp"): Recipe(epochs=20, time=20, hidden=300, batch_size=16, lr=0.1),
+    ("mnist", "stdp"): Recipe(epochs=1, time=20, hidden=400, batch_size=32, lr=0.1),
+    ("mnist", "rstdp"): Recipe(epochs=2, time=20, hidden=400, batch_size=32, lr=0.1),
 }
+
+
+STRENGTH = 1e-4
+"""Change by a pair of spikes where STDP is a part of the gradient [1]."""
 
 
 def lif() -> cx.LIF:
@@ -120,6 +139,140 @@ def build(model: str, recipe: Recipe, shape: tuple[int, ...], classes: int) -> c
             "drop3": drop(),
         }  # fmt: skip
     return cx.Sequential(OrderedDict(**front, readout=nn.Linear(h, classes), membrane=cx.LI(tau_mem=2.0)))
+
+
+class FirstTakesAll(cx.neurons.Behavior):
+    """Who fires first in a sequence silences all others until its end."""
+
+    def initial_state(self, x: Tensor) -> Tensor:
+        return torch.zeros_like(x, dtype=torch.bool)
+
+    def membrane(self, v: Tensor, state: Tensor, neuron: Any, *, dt: float) -> tuple[Tensor, Tensor]:
+        return torch.where(state, neuron.v_reset, v), state
+
+    def spikes(self, spikes: Tensor, state: Tensor, neuron: Any, *, dt: float) -> tuple[Tensor, Tensor]:
+        return spikes, state | (spikes.any(-1, keepdim=True) & (spikes == 0))
+
+
+class Cells(nn.Module):
+    """Neurons that compete, as a link of a chain: the first to fire wins, and has it harder the next time.
+
+    Args:
+        n: Number of neurons [1].
+        time: Steps of a sequence [1].
+        total: Sum of the weights of a neuron, which its input resistance makes up for [1].
+    """
+
+    def __init__(self, n: int, *, time: int, total: float) -> None:
+        super().__init__()
+        rise = 0.1
+        # Where all win equally often, the rise and fall of thresholds meet at half of what the input can charge.
+        tired = cx.neurons.AdaptiveThreshold(increment=rise, tau=0.1 / rise * n * time)
+        self.population = cx.Population(
+            n,
+            cx.LIF(tau_mem=20.0, resistance=1 / total, v_threshold=0.2),
+            winners=cx.KWinners(1),
+            behaviors=[FirstTakesAll(), tired],
+        )
+
+    def initial_state(self, x: Tensor) -> Any:
+        return self.population.initial_state(x, ["proximal"])
+
+    def step(self, x: Tensor, state: Any, *, dt: float = 1.0) -> tuple[Tensor, Any]:
+        return self.population.step({"proximal": x}, state, dt=dt)
+
+    def forward(self, xs: Tensor, state: Any = None, *, dt: float = 1.0) -> tuple[Tensor, Any]:
+        return self.population({"proximal": xs}, state, dt=dt)
+
+
+class OnOff(nn.Module):
+    """Give an encoder an image and its negative, as channels: cells that like light, and cells that like the dark."""
+
+    def __init__(self, encoder: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.encoder(torch.cat([x, 1 - x], -3))
+
+
+def competing(recipe: Recipe, shape: tuple[int, ...], *, modulator: str | None) -> cx.Sequential:
+    """Build the network that learns by rules alone: one layer of neurons of which one wins each image.
+
+    Args:
+        recipe: Its sizes.
+        shape: Shape of an image, ``(channels, height, width)``.
+        modulator: Name of what turns STDP into learning; None for STDP alone.
+    """
+    inputs = 2 * math.prod(shape)
+    total = inputs / 4  # half of the input is on: a weight is 1/4 in the mean
+    weights = nn.Linear(inputs, recipe.hidden, bias=False)
+    nn.init.uniform_(weights.weight, 0.2, 0.4)
+    cells = Cells(recipe.hidden, time=recipe.time, total=total)
+    keep = [cx.plasticity.Clip(0, 1), cx.plasticity.Normalise(total), cx.plasticity.Clip(0, 1)]
+    reward = [] if modulator is None else [cx.plasticity.Modulated(modulator)]
+    stdp = cx.STDP(a_plus=recipe.lr, a_minus=0.0, tau_plus=10.0)
+    rule = cx.plasticity.chain(stdp, cx.plasticity.Soft(0, 1), *reward, *keep)
+    cx.plasticity.attach(rule, synapse=weights, neuron=cells, gradient=False)
+    keep[1].constrain_(weights.weight.data, weights)
+    return cx.Sequential(OrderedDict(flatten=nn.Flatten(), weights=weights, cells=cells))
+
+
+def votes(outputs: Tensor, classes: int) -> Tensor:
+    """Count the spikes for each class: the first neurons are for the first class, and so on.
+
+    Args:
+        outputs: Spikes, ``(time, batch, neurons)``.
+        classes: Number of classes [1].
+    """
+    return torch.stack([part.sum((0, 2)) for part in outputs.tensor_split(classes, dim=2)], 1)
+
+
+def verdict(outputs: Tensor, labels: Tensor, classes: int) -> Tensor:
+    """Pay 1 for a right vote, and -1 for a wrong one.
+
+    Args:
+        outputs: Spikes, ``(time, batch, neurons)``.
+        labels: True classes, ``(batch,)``.
+        classes: Number of classes [1].
+    """
+    return torch.where(votes(outputs, classes).argmax(1) == labels, 1.0, -1.0)
+
+
+def classifier(learning: str, model: str, recipe: Recipe, data: Any) -> cx.training.SpikingClassifier:
+    """Build the network and what trains it.
+
+    Args:
+        learning: How it learns.
+        model: ``"mlp"`` or ``"conv"``, where gradients train it.
+        recipe: Its sizes.
+        data: The data module.
+    """
+    n = data.num_classes
+    if learning == "stdp":
+        net = competing(recipe, data.feature_shape, modulator=None)
+        return cx.training.SpikingClassifier(net, num_classes=n, assignment=True)
+    if learning == "rstdp":
+        return cx.training.SpikingClassifier(
+            competing(recipe, data.feature_shape, modulator="reward"),
+            num_classes=n,
+            decode=partial(votes, classes=n),
+            payoff=partial(verdict, classes=n),
+            modulators={"reward": cx.plasticity.RewardPredictionError(rate=0.02)},
+        )
+    net = build(model, recipe, data.feature_shape, n)
+    if learning == "hybrid":
+        first = "weights1" if model == "mlp" else "conv1"
+        rule = cx.STDP(a_plus=STRENGTH, a_minus=STRENGTH, tau_plus=5.0, tau_minus=5.0)
+        neurons = net.layer1
+        cx.plasticity.attach(rule, synapse=getattr(net, first), neuron=neurons, into="grad", gradient=True)
+    return cx.training.SpikingClassifier(
+        net,
+        num_classes=n,
+        decode=cx.training.mean_membrane,
+        optimizer=partial(torch.optim.AdamW, lr=recipe.lr, weight_decay=1e-2),
+        scheduler=one_cycle(recipe.lr),
+    )
 
 
 def jitter(images: Tensor, *, degrees: float = 10.0, shift: float = 0.1, scale: float = 0.1) -> Tensor:
@@ -167,25 +320,23 @@ def main(config: Config) -> dict[str, float]:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     L.seed_everything(config.seed, verbose=False)
     name = config.data.replace("-", "").replace("_", "").lower()
-    base = RECIPES.get((name, config.model), RECIPES["mnist", config.model])
+    gradients = config.learning in ("surrogate", "hybrid")
+    kind = config.model if gradients else config.learning
+    base = RECIPES.get((name, kind), RECIPES["mnist", kind])
     given = {key: getattr(config, key) for key in ("epochs", "time", "hidden", "batch_size", "lr")}
     recipe = Recipe(**{**asdict(base), **{key: value for key, value in given.items() if value is not None}})
 
+    encoder = cx.encoders.by_name(config.encoder, time=recipe.time)
+    changed = gradients if config.augment is None else config.augment
     data = cx.data.by_name(
         config.data,
         root=config.data_root,
-        encoder=cx.encoders.by_name(config.encoder, time=recipe.time),
+        encoder=encoder if gradients else OnOff(encoder),
         batch_size=recipe.batch_size,
-        augment=(mirror if "fashion" in name else jitter) if config.augment else None,
+        augment=(mirror if "fashion" in name else jitter) if changed else None,
         seed=config.seed,
     )
-    model = cx.training.SpikingClassifier(
-        build(config.model, recipe, data.feature_shape, data.num_classes),
-        num_classes=data.num_classes,
-        decode=cx.training.mean_membrane,
-        optimizer=partial(torch.optim.AdamW, lr=recipe.lr, weight_decay=1e-2),
-        scheduler=one_cycle(recipe.lr),
-    )
+    model = classifier(config.learning, config.model, recipe, data)
     kept = partial(ModelCheckpoint, dirpath=config.out, enable_version_counter=False)
     best = kept(filename="best", monitor="val/accuracy", mode="max")
     last = kept(filename="last")  # of every epoch, to go on from

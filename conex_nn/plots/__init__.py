@@ -6,5 +6,6 @@ from conex_nn.plots.curves import curves, read_log
 from conex_nn.plots.network import network
 from conex_nn.plots.palette import COLOURS
 from conex_nn.plots.raster import raster
+from conex_nn.plots.weights import mosaic, weights
 
-__all__ = ["COLOURS", "confusion", "curves", "network", "raster", "read_log", "side_by_side"]
+__all__ = ["COLOURS", "confusion", "curves", "mosaic", "network", "raster", "read_log", "side_by_side", "weights"]

@@ -2,6 +2,7 @@
 
 from conex_nn.training.activity import Activity
 from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.convergence import Convergence
 from conex_nn.training.decision_latency import DecisionLatency
 from conex_nn.training.decode import (
     first_spike,
@@ -14,18 +15,22 @@ from conex_nn.training.decode import (
 from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.firing_rate import FiringRate
 from conex_nn.training.label_assignment import LabelAssignment
+from conex_nn.training.learning_schedule import LearningSchedule
 from conex_nn.training.losses import OnSequence
 from conex_nn.training.regularisers import RateLimit, RateTarget
 from conex_nn.training.report import Report
 from conex_nn.training.sparsity import Sparsity
 from conex_nn.training.synaptic_operations import SynapticOperations, synaptic_operations
+from conex_nn.training.weight_images import WeightImages
 
 __all__ = [
     "Activity",
+    "Convergence",
     "DecisionLatency",
     "Evaluation",
     "FiringRate",
     "LabelAssignment",
+    "LearningSchedule",
     "OnSequence",
     "RateLimit",
     "RateTarget",
@@ -33,6 +38,7 @@ __all__ = [
     "Sparsity",
     "SpikingClassifier",
     "SynapticOperations",
+    "WeightImages",
     "first_spike",
     "last_membrane",
     "max_membrane",

@@ -1,0 +1,100 @@
+"""Weights as pictures: what each neuron looks for."""
+
+import math
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from torch import Tensor
+
+from conex_nn.plots.axes import new_axes
+
+__all__ = ["mosaic", "weights"]
+
+
+def mosaic(images: Tensor, *, columns: int | None = None, border: float = math.nan) -> Tensor:
+    """Lay images out beside each other, one pixel apart.
+
+    Args:
+        images: ``(n, height, width)``.
+        columns: Images in a row; by default as many as rows, or one more [1].
+        border: Value between them.
+
+    Returns:
+        One image. What is missing in the last row is border.
+
+    Raises:
+        ValueError: Images of another shape, or none.
+
+    Example:
+        >>> import torch
+        >>> mosaic(torch.ones(3, 2, 2), border=0.0)
+        tensor([[1., 1., 0., 1., 1.],
+                [1., 1., 0., 1., 1.],
+                [0., 0., 0., 0., 0.],
+                [1., 1., 0., 0., 0.],
+                [1., 1., 0., 0., 0.]])
+    """
+    if images.dim() != 3 or not len(images):
+        raise ValueError(f"Expected `images` of shape (n, height, width), got {tuple(images.shape)}.")
+    n, height, width = images.shape
+    columns = min(n, math.ceil(math.sqrt(n)) if columns is None else columns)
+    rows = math.ceil(n / columns)
+    framed = images.new_full((rows * columns, height + 1, width + 1), border)
+    framed[:n, :height, :width] = images
+    laid = framed.unflatten(0, (rows, columns)).movedim(2, 1).flatten(2).flatten(0, 1)
+    return laid[:-1, :-1]
+
+
+def weights(
+    weight: Tensor,
+    *,
+    shape: Sequence[int] | None = None,
+    most: int = 100,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the weights of each neuron or channel as an image.
+
+    Args:
+        weight: ``(post, *pre)``: that of a dense synapse, ``(post, pre)``, or of a convolution.
+        shape: Shape of the source, ``(height, width)`` or ``(channels, height, width)``; by default the last two axes
+            of the weight, or of a dense one a square, or else a row. Channels are drawn side by side.
+        most: Neurons that are drawn at most: the first ones [1].
+        ax: Axes to draw on; new ones by default.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: A shape that does not fit the weight.
+
+    Example:
+        >>> import torch
+        >>> ax = weights(torch.rand(9, 16))
+        >>> ax.images[0].get_array().shape  # nine images of 4 x 4
+        (14, 14)
+    """
+    shown = weight.detach().float().cpu()[:most]
+    count, size = len(shown), shown[0].numel()
+    if shape is None:
+        side = math.isqrt(size)
+        flat = (side, side) if side * side == size else (1, size)
+        shape = flat if shown.dim() == 2 else shown.shape[-2:]
+    height, width = shape[-2:]
+    if size % (height * width):
+        raise ValueError(
+            f"Expected `shape` to be that of the {size} sources of a neuron, (height, width) or (channels, height, "
+            f"width), got {tuple(shape)}."
+        )
+    images = shown.reshape(count, -1, height, width).movedim(1, 2).flatten(2)  # channels side by side
+    ax = new_axes(ax, size=(6.0, 6.0))
+    low, high = float(shown.min()), float(shown.max())
+    signed = low < 0 < high
+    end = max(-low, high)
+    drawn = ax.imshow(
+        mosaic(images).numpy(), interpolation="nearest", cmap="RdBu_r" if signed else "viridis",
+        vmin=-end if signed else low, vmax=end if signed else high,
+    )  # fmt: skip
+    ax.set_axis_off()
+    if ax.figure is not None:
+        ax.figure.colorbar(drawn, ax=ax, shrink=0.7, label="weight")
+    return ax
