@@ -236,6 +236,7 @@ class Attachment:
         """Apply the constraints now, such as after the last step of an optimizer."""
         with torch.no_grad():
             self.rule.constrain_(weight_of(self.synapse).data, self.synapse)
+            self.rule.finish_(weight_of(self.synapse).data, self.synapse)
 
     @torch.no_grad()
     def give(self) -> None:

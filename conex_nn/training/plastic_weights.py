@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -62,6 +63,13 @@ def give_changes(net: nn.Module) -> None:
     """
     for attachment in attached(net).values():
         attachment.give()
+    for module in net.modules():
+        if isinstance(getattr(module, "rule", None), Rule):
+            connection: Any = module
+            if connection.into == "grad" and connection.to_gradient.pending is not None:
+                weight = connection.synapse.weight
+                zero = torch.zeros_like(weight) if weight.grad is None else weight.grad
+                weight.grad = connection.to_gradient.deliver(zero)
 
 
 def check_optimizer(net: nn.Module, optimizer: Optimizer) -> None:

@@ -13,7 +13,7 @@ from conex_nn.plasticity import at_step, attach, chain
 from conex_nn.training import LabelAssignment, SpikingClassifier
 from conex_nn.training.modulation import modulator_signal
 
-from .local_nets import KINDS, NEURONS, hybrid, layer, reward, rstdp, stdp
+from .local_nets import KINDS, NEURONS, cortex_hybrid, cortex_rstdp, first_weight, hybrid, layer, reward, rstdp, stdp
 from .stripes import CLASSES, FEATURES, Stripes, trainer
 
 TIME = 20
@@ -29,18 +29,18 @@ def fit(model, folder, *, epochs=2, data=None, **options):
 def test_all_kinds_learn_log_and_are_tested(tmp_path, kind):
     L.seed_everything(1, verbose=False)
     model, data = KINDS[kind](), Stripes(time=TIME)
-    before = model.net[0].weight.detach().clone()
+    before = first_weight(model).detach().clone()
     runner = trainer(tmp_path, max_epochs=2)
     runner.fit(model, datamodule=data)
-    assert not torch.equal(model.net[0].weight, before)
+    assert not torch.equal(first_weight(model), before)
     assert runner.global_step == 6
     logged = runner.callback_metrics
     assert {"train/loss", "train/accuracy", "val/loss", "val/accuracy"} <= set(logged)
-    assert ("train/payoff" in logged) == (kind == "rstdp")
-    after = model.net[0].weight.detach().clone()
+    assert ("train/payoff" in logged) == kind.startswith("rstdp")
+    after = first_weight(model).detach().clone()
     (tested,) = runner.test(model, datamodule=data, verbose=False)
     assert {"test/accuracy", "test/latency"} <= set(tested)
-    assert torch.equal(model.net[0].weight, after)  # nothing is learned from what is tested
+    assert torch.equal(first_weight(model), after)  # nothing is learned from what is tested
 
 
 class Interrupt(L.Callback):
@@ -204,6 +204,23 @@ def test_reward_without_a_payoff_and_a_payoff_without_a_rule(tmp_path):
         fit(rstdp(modulators={"serotonin": cx.plasticity.Dopamine()}), tmp_path)
     with pytest.raises(ValueError, match=r"`payoff` to return \(8,\) or \(20, 8\).*got \(\)"):
         fit(rstdp(payoff=lambda outputs, labels: outputs.sum()), tmp_path)
+
+
+def test_errors_of_a_cortex_name_the_connection(tmp_path):
+    with pytest.raises(ValueError, match=r"Expected a `payoff`, since the rule of 'connections.eye.*v1.*weight' waits"):
+        fit(SpikingClassifier(cortex_rstdp().net, num_classes=CLASSES), tmp_path)
+    model = cortex_rstdp()
+    first_weight(model).requires_grad_(True)
+    with pytest.raises(ValueError, match=r"'connections.eye.*v1.*weight' to be learned by its rule"):
+        fit(model, tmp_path)
+
+
+def test_a_rule_of_a_cortex_in_the_gradient_of_a_weight_without_one(tmp_path):
+    model = cortex_hybrid()
+    model.net.requires_grad_(False)
+    before = first_weight(model).clone()
+    fit(model, tmp_path)
+    assert not torch.equal(first_weight(model), before)
 
 
 def test_two_rules_wait_on_one_layer(tmp_path):
