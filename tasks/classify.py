@@ -98,13 +98,13 @@ RECIPES = {
     ("fashionmnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
     ("fashionmnist", "conv"): Recipe(epochs=11, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, dropout=0.3),
     ("digits", "stdp"): Recipe(epochs=10, time=20, hidden=300, batch_size=16, lr=0.05),
-    ("digits", "rstdp"): Recipe(epochs=20, time=20, hidden=300, batch_size=16, lr=0.1),
+    ("digits", "rstdp"): Recipe(epochs=15, time=20, hidden=300, batch_size=16, lr=0.05),
     ("mnist", "stdp"): Recipe(epochs=1, time=20, hidden=400, batch_size=32, lr=0.1),
     ("mnist", "rstdp"): Recipe(epochs=2, time=20, hidden=400, batch_size=32, lr=0.1),
 }
 
 
-STRENGTH = 1e-4
+STRENGTH = 1e-5
 """Change by a pair of spikes where STDP is a part of the gradient [1]."""
 
 
