@@ -1,0 +1,292 @@
+"""Learn convolutional features with STDP, without labels, and see what a linear readout can make of them.
+
+What the eye sees as on and off contrasts fires the earlier the stronger; neurons of a convolution integrate that wave
+of spikes and fire once each; where one map fires first the others are silenced; the first few of an image learn. Then
+the next layer learns on top. ``python -m tasks.features`` takes scikit-learn's handwritten digits; ``--data mnist`` and
+``--data fashion_mnist`` the larger sets. The test part is looked at once, by the readout that validation has chosen.
+
+After Kheradpisheh et al., STDP-based spiking deep convolutional neural networks for object recognition, Neural Networks
+99 (2018). Different here: one image after another is a batch of a few, times are linear in contrast, and the
+readout sees how early each map fires in each cell of a coarse grid, in place of one potential per map.
+"""
+
+import copy
+import json
+import platform
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import lightning as L
+import torch
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+import conex_nn as cx
+from tasks.command_line import parse
+from tasks.features_pictures import draw
+from tasks.first_spikes import Layer, LayerRecipe, features, forget, in_parts, retina, see, teach
+from tasks.linear_probe import fit_probe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """What to learn from, and for how long."""
+
+    data: str = "digits"
+    """Data set: digits, mnist or fashion_mnist."""
+    epochs: int | None = None
+    """Passes of the linear probe over the training part; by default what the data need [1]."""
+    images: int | None = None
+    """Images from which each layer learns by STDP; by default what the data need [1]."""
+    batch_size: int = 8
+    """Images after which weights change [1]."""
+    ablation: int = 10_000
+    """Training images of the comparison with raw pixels and filters that learned nothing; 0 for none [1]."""
+    data_root: Path = Path("data")
+    """Folder of the downloaded sets."""
+    seed: int = 0
+    """Seed of the split, the weights and everything random [1]."""
+    out: Path = Path("runs/features")
+    """Folder for report.json, the pictures and the weights."""
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "images", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"Expected `{name}` to be at least 1, got {value}.")
+        if self.ablation < 0:
+            raise ValueError(f"Expected `ablation` to be 0 or more images, got {self.ablation}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What suits a data set."""
+
+    layers: tuple[LayerRecipe, ...]
+    retina: tuple[int, float, float]
+    """Side of the difference of Gaussians [pixel], their two widths [pixel]."""
+    time: int
+    images: int
+    double: int
+    """Images after which the learning rate doubles [1]."""
+    epochs: int
+
+
+RECIPES = {
+    "digits": Recipe(
+        layers=(
+            LayerRecipe(channels=24, kernel=3, threshold=3.0, winners=3, radius=1, grid=6),
+            LayerRecipe(channels=48, kernel=2, threshold=2.0, pool=2, winners=3, radius=0, grid=2, inhibition=False),
+        ),
+        retina=(3, 0.5, 1.0),
+        time=10,
+        images=3000,
+        double=400,
+        epochs=40,
+    ),
+    "mnist": Recipe(
+        layers=(
+            LayerRecipe(channels=32, kernel=5, threshold=7.0, winners=5, radius=2, grid=6),
+            LayerRecipe(channels=150, kernel=3, threshold=5.0, pool=3, winners=8, radius=1, grid=3, inhibition=False),
+        ),
+        retina=(7, 1.0, 2.0),
+        time=12,
+        images=3000,
+        double=400,
+        epochs=12,
+    ),
+}
+FAINTEST = 0.05
+"""Contrast below which the retina does not fire, in parts of an image's strongest [1]."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """Images and labels, each part for its own use."""
+
+    train: tuple[Tensor, Tensor]
+    """Learned from, in random order."""
+    validation: tuple[Tensor, Tensor]
+    """By which the readout is chosen."""
+    test: tuple[Tensor, Tensor]
+    """Looked at once."""
+    class_names: tuple[str, ...]
+    """Name of each class."""
+
+    @property
+    def classes(self) -> int:
+        """Number of classes [1]."""
+        return len(self.class_names)
+
+
+def compare(
+    config: Config, recipe: Recipe, cells: nn.Conv2d, layers: Sequence[Layer], parts: Parts
+) -> dict[str, float]:
+    """Return what the same readout makes of raw pixels and of other filters: accuracies on the validation part.
+
+    All see the same few training images. Filters that learned nothing are those from which learning starts, and the
+    learned ones with the weights of each filter in another order: as many strong ones, at places that mean nothing.
+
+    Args:
+        config: Configuration of the run.
+        recipe: What suits the data.
+        cells: The retina.
+        layers: The layers, which have learned.
+        parts: The data.
+    """
+    few = parts.train[0][: config.ablation]
+
+    def accuracy(run: Callable[[Tensor], Tensor], title: str) -> float:
+        xs, vs = (in_parts(run, images, title=title) for images in (few, parts.validation[0]))
+        labels = parts.train[1][: len(few)]
+        validation = (vs, parts.validation[1])
+        return fit_probe(
+            xs, labels, validation, classes=parts.classes, epochs=recipe.epochs, seed=config.seed
+        ).validation
+
+    shuffled, untrained = copy.deepcopy(list(layers)), copy.deepcopy(list(layers))
+    for mixed, fresh in zip(shuffled, untrained, strict=True):
+        weight = mixed.synapse.weight.data.flatten(1)
+        mixed.synapse.weight.data = weight.gather(1, torch.rand_like(weight).argsort(1)).view_as(mixed.synapse.weight)
+        forget(fresh.synapse.weight.data)
+    return {
+        "learned": accuracy(partial(features, cells, layers), "learned filters"),
+        "learned, shuffled": accuracy(partial(features, cells, shuffled), "shuffled filters"),
+        "untrained": accuracy(partial(features, cells, untrained), "untrained filters"),
+        "raw pixels": accuracy(partial(torch.flatten, start_dim=1), "raw pixels"),
+    }
+
+
+def load(config: Config) -> Parts:
+    """Return the data."""
+    data = cx.data.by_name(config.data, root=config.data_root, batch_size=10_000, seed=config.seed)
+    data.prepare_data()
+    data.setup()
+
+    def part(loader: DataLoader[Any]) -> tuple[Tensor, Tensor]:
+        images, labels = zip(*(data.on_after_batch_transfer(batch, 0) for batch in loader), strict=True)
+        return torch.cat(images), torch.cat(labels)
+
+    return Parts(
+        train=part(data.train_dataloader()),
+        validation=part(data.val_dataloader()),
+        test=part(data.test_dataloader()),
+        class_names=data.class_names,
+    )
+
+
+def learn_layers(
+    config: Config, recipe: Recipe, cells: nn.Conv2d, images: Tensor
+) -> tuple[list[Layer], list[list[float]]]:
+    """Make layer after layer and let it learn from what those before make of images; labels play no part.
+
+    Args:
+        config: Configuration of the run.
+        recipe: What suits the data.
+        cells: The retina.
+        images: Training images, ``(images, 1, height, width)`` [1].
+
+    Returns:
+        The layers, and for each how far its weights were from a decision after each update.
+    """
+    early = see(cells, images[torch.arange(recipe.images) % len(images)])
+    layers, undecided = [], []
+    for number, sizes in enumerate(recipe.layers, 1):
+        faintest = 0.5 / recipe.time if layers else FAINTEST
+        layer = Layer(early.shape[1:], sizes, time=recipe.time, faintest=faintest)
+        traced = teach(
+            layer, early, batch_size=config.batch_size, double=recipe.double, title=f"STDP of layer {number}"
+        )
+        layers.append(layer)
+        undecided.append(traced)
+        if number < len(recipe.layers):
+            early = in_parts(layer, early, title=f"what layer {number} fires")
+    return layers, undecided
+
+
+def summary(report: dict[str, Any]) -> Table:
+    """Return what a run found, as a table."""
+    table = Table("", "accuracy", title="convolutional STDP features, linear readout")
+    table.add_row("test", f"{report['accuracy']:.2%}")
+    table.add_row("validation", f"{report['validation_accuracy']:.2%}")
+    few = dict(report.get("ablation", {}))
+    count = few.pop("training_images", 0)
+    for name, accuracy in few.items():
+        table.add_row(f"validation, {name}, {count} training images", f"{accuracy:.2%}")
+    table.caption = f"{report['seconds']:.0f} s"
+    return table
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what a result depends on."""
+    found = {"python": platform.python_version(), "conex_nn": cx.__version__}
+    return found | {name: version(name) for name in ("torch", "lightning")}
+
+
+def main(config: Config) -> dict[str, Any]:
+    """Learn layer after layer, fit the readout, test once, and report."""
+    begun = last = time.perf_counter()
+    stages: dict[str, float] = {}
+
+    def stage(name: str) -> None:
+        nonlocal last
+        now = time.perf_counter()
+        stages[name], last = now - last, now
+
+    L.seed_everything(config.seed, verbose=False)
+    name = config.data.replace("-", "").replace("_", "").lower()
+    base = RECIPES.get(name, RECIPES["mnist"])
+    recipe = replace(base, epochs=config.epochs or base.epochs, images=config.images or base.images)
+    parts = load(config)
+    cells = retina(*recipe.retina)
+    layers, undecided = learn_layers(config, recipe, cells, parts.train[0])
+    stage("stdp")
+    run = partial(features, cells, layers)
+    xs = in_parts(run, parts.train[0], title="features of training images")
+    vs = in_parts(run, parts.validation[0], title="features of validation images")
+    stage("features")
+    probe = fit_probe(
+        xs, parts.train[1], (vs, parts.validation[1]), classes=parts.classes, epochs=recipe.epochs, seed=config.seed
+    )
+    stage("probe")
+    labels, predicted = parts.test[1], probe.predict(in_parts(run, parts.test[0], title="test"))
+    confusion = torch.bincount(labels * parts.classes + predicted, minlength=parts.classes**2)
+    stage("test")
+    report: dict[str, Any] = {
+        "accuracy": (predicted == labels).float().mean().item(),
+        "validation_accuracy": probe.validation,
+        "seconds": last - begun,
+        "stages": stages,
+        "features": xs.shape[1],
+        "weight_decay": probe.weight_decay,
+        "undecided": [traced[-1] for traced in undecided],
+    }
+    if config.ablation:
+        few = min(config.ablation, len(xs))
+        report["ablation"] = {"training_images": few, **compare(config, recipe, cells, layers, parts)}
+        stage("ablation")
+    report |= {"config": asdict(config), "recipe": asdict(recipe), "seed": config.seed, "versions": versions()}
+    config.out.mkdir(parents=True, exist_ok=True)
+    (config.out / "report.json").write_text(json.dumps(report, indent=2, default=str) + "\n")
+    draw(
+        config.out,
+        cells,
+        layers,
+        undecided,
+        confusion.view(parts.classes, parts.classes),
+        class_names=parts.class_names,
+        batch_size=config.batch_size,
+    )
+    Console().print(summary(report))
+    return report
+
+
+if __name__ == "__main__":
+    main(parse(Config))
