@@ -52,7 +52,7 @@ def mosaic(fields: Tensor, *, title: str) -> Figure:
         ax.axis("off")
     for ax, field in zip(axes.flat, fields, strict=False):
         size = max(field.abs().max().item(), 1e-6)
-        ax.imshow(field, cmap="gray", vmin=-size, vmax=size)
+        ax.imshow(field.numpy(), cmap="gray", vmin=-size, vmax=size)
     figure.suptitle(title)
     return figure
 
@@ -84,7 +84,7 @@ def draw(
         figure.savefig(out / f"layer{number}.png", dpi=150)
     (ax,) = cx.plots.side_by_side(1)
     for number, (traced, colour) in enumerate(zip(undecided, cx.plots.COLOURS, strict=False), 1):
-        images = batch_size * torch.arange(1, len(traced) + 1)
+        images = [batch_size * (update + 1) for update in range(len(traced))]
         ax.plot(images, traced, color=colour, label=f"layer {number}")
     ax.set(xlabel="images", ylabel="mean of w (1 - w)", ylim=(0, 0.26), title="weights come to a decision")
     ax.legend(frameon=False)

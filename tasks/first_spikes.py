@@ -156,7 +156,7 @@ def first_few(current: Tensor, spikes: Tensor, *, count: int, radius: int) -> Te
     chosen = torch.zeros_like(score)
     for _ in range(count):
         best, index = score.flatten(1).max(1)
-        chosen.flatten(1).scatter_(1, index[:, None], (best > 0).to(score.dtype)[:, None])
+        chosen.flatten(1).scatter_add_(1, index[:, None], (best > 0).to(score.dtype)[:, None])
         of, row, column = index // (height * width), index // width % height, index % width
         same = (maps == of[:, None]).view(batch, channels, 1, 1)
         near_row = ((rows - row[:, None]).abs() <= radius).view(batch, 1, height, 1)

@@ -80,7 +80,7 @@ def fit_probe(
     ]
     optimizer = torch.optim.AdamW(groups, lr=lr)
     batches = -(-len(features) // batch_size)
-    schedule = OneCycleLR(optimizer, lr, total_steps=max(epochs * batches, 10), pct_start=0.1)
+    schedule = OneCycleLR(optimizer, lr, total_steps=max(epochs * batches, 20), pct_start=0.1)  # 10 divide by 0
     with Progress(transient=True) as progress:
         bar = progress.add_task(title, total=epochs * batches)
         for _ in range(epochs):
