@@ -14,7 +14,7 @@ import copy
 import json
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from importlib.metadata import version
@@ -47,7 +47,7 @@ class Config:
     """Images from which each layer learns by STDP; by default what the data need [1]."""
     batch_size: int = 8
     """Images after which weights change [1]."""
-    ablation: int = 10_000
+    ablation: int = 5_000
     """Training images of the comparison with raw pixels and filters that learned nothing; 0 for none [1]."""
     data_root: Path = Path("data")
     """Folder of the downloaded sets."""
@@ -127,7 +127,13 @@ class Parts:
 
 
 def compare(
-    config: Config, recipe: Recipe, cells: nn.Conv2d, layers: Sequence[Layer], parts: Parts
+    config: Config,
+    recipe: Recipe,
+    cells: nn.Conv2d,
+    layers: Sequence[Layer],
+    parts: Parts,
+    *,
+    learned: tuple[Tensor, Tensor],
 ) -> dict[str, float]:
     """Return what the same readout makes of raw pixels and of other filters: accuracies on the validation part.
 
@@ -140,16 +146,17 @@ def compare(
         cells: The retina.
         layers: The layers, which have learned.
         parts: The data.
+        learned: What they make of the training images and of the validation part, which need not be found again.
     """
-    few = parts.train[0][: config.ablation]
+    few, validation = parts.train[0][: config.ablation], parts.validation[0]
 
-    def accuracy(run: Callable[[Tensor], Tensor], title: str) -> float:
-        xs, vs = (in_parts(run, images, title=title) for images in (few, parts.validation[0]))
-        labels = parts.train[1][: len(few)]
-        validation = (vs, parts.validation[1])
-        return fit_probe(
-            xs, labels, validation, classes=parts.classes, epochs=recipe.epochs, seed=config.seed
-        ).validation
+    def accuracy(xs: Tensor, vs: Tensor) -> float:
+        labels, tested = parts.train[1][: len(few)], (vs, parts.validation[1])
+        return fit_probe(xs, labels, tested, classes=parts.classes, epochs=recipe.epochs, seed=config.seed).validation
+
+    def others(mixed: Sequence[Layer], title: str) -> float:
+        run = partial(features, cells, mixed)
+        return accuracy(in_parts(run, few, title=title), in_parts(run, validation, title=title))
 
     shuffled, untrained = copy.deepcopy(list(layers)), copy.deepcopy(list(layers))
     for mixed, fresh in zip(shuffled, untrained, strict=True):
@@ -157,10 +164,10 @@ def compare(
         mixed.synapse.weight.data = weight.gather(1, torch.rand_like(weight).argsort(1)).view_as(mixed.synapse.weight)
         forget(fresh.synapse.weight.data)
     return {
-        "learned": accuracy(partial(features, cells, layers), "learned filters"),
-        "learned, shuffled": accuracy(partial(features, cells, shuffled), "shuffled filters"),
-        "untrained": accuracy(partial(features, cells, untrained), "untrained filters"),
-        "raw pixels": accuracy(partial(torch.flatten, start_dim=1), "raw pixels"),
+        "learned": accuracy(learned[0][: len(few)], learned[1]),
+        "learned, shuffled": others(shuffled, "shuffled filters"),
+        "untrained": others(untrained, "untrained filters"),
+        "raw pixels": accuracy(few.flatten(1), validation.flatten(1)),
     }
 
 
@@ -241,6 +248,7 @@ def main(config: Config) -> dict[str, Any]:
         stages[name], last = now - last, now
 
     L.seed_everything(config.seed, verbose=False)
+    cx.keep_memory()
     name = config.data.replace("-", "").replace("_", "").lower()
     base = RECIPES.get(name, RECIPES["mnist"])
     recipe = replace(base, epochs=config.epochs or base.epochs, images=config.images or base.images)
@@ -270,7 +278,10 @@ def main(config: Config) -> dict[str, Any]:
     }
     if config.ablation:
         few = min(config.ablation, len(xs))
-        report["ablation"] = {"training_images": few, **compare(config, recipe, cells, layers, parts)}
+        report["ablation"] = {
+            "training_images": few,
+            **compare(config, recipe, cells, layers, parts, learned=(xs, vs)),
+        }
         stage("ablation")
     report |= {"config": asdict(config), "recipe": asdict(recipe), "seed": config.seed, "versions": versions()}
     config.out.mkdir(parents=True, exist_ok=True)

@@ -89,4 +89,5 @@ def draw(
     ax.set(xlabel="images", ylabel="mean of w (1 - w)", ylim=(0, 0.26), title="weights come to a decision")
     ax.legend(frameon=False)
     ax.figure.savefig(out / "convergence.png", dpi=150)
-    cx.plots.confusion(confusion, class_names=class_names).figure.savefig(out / "confusion.png", dpi=150)
+    matrix = cx.plots.confusion(confusion, class_names=class_names)
+    matrix.figure.savefig(out / "confusion.png", dpi=150, bbox_inches="tight")
