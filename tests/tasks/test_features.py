@@ -1,16 +1,15 @@
 """Convolutional STDP features: the rule, who learns, the retina, the readout, and the task from end to end."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
-import tasks.features
-import tasks.linear_probe
 from conex_nn.plasticity import Product, chain, learn
-from tasks.features_pictures import on_pixels
-from tasks.first_spikes import (
+from tasks.features import run
+from tasks.features.first_spikes import (
     FirstSpikeSTDP,
     Layer,
     LayerRecipe,
@@ -22,11 +21,13 @@ from tasks.first_spikes import (
     see,
     teach,
 )
+from tasks.features.linear_probe import fit_probe
+from tasks.features.pictures import on_pixels
 
 
 def test_the_task_leaves_a_report_and_pictures(tmp_path):
-    config = tasks.features.Config(epochs=3, images=400, ablation=100, out=tmp_path, seed=2)
-    returned = tasks.features.main(config)
+    config = run.Config(epochs=3, images=400, ablation=100, out=tmp_path, seed=2)
+    returned = run.main(config)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["accuracy"] == pytest.approx(returned["accuracy"])
     assert report["accuracy"] > 0.6  # chance is 0.1
@@ -42,18 +43,18 @@ def test_the_task_leaves_a_report_and_pictures(tmp_path):
 def test_the_test_part_is_no_part_of_what_is_learned(monkeypatch, tmp_path):
     """Other test images change the test accuracy, and nothing else."""
 
-    def run(spoil, out):
-        load = tasks.features.load
+    def learn_and_test(spoil, out):
+        load = run.load
 
         def spoilt(config):
             parts = load(config)
-            return tasks.features.replace(parts, test=(1 - parts.test[0], parts.test[1])) if spoil else parts
+            return replace(parts, test=(1 - parts.test[0], parts.test[1])) if spoil else parts
 
         with monkeypatch.context() as patch:
-            patch.setattr(tasks.features, "load", spoilt)
-            return tasks.features.main(tasks.features.Config(epochs=1, images=40, ablation=0, out=tmp_path / out))
+            patch.setattr(run, "load", spoilt)
+            return run.main(run.Config(epochs=1, images=40, ablation=0, out=tmp_path / out))
 
-    true, other = run(spoil=False, out="true"), run(spoil=True, out="other")
+    true, other = learn_and_test(spoil=False, out="true"), learn_and_test(spoil=True, out="other")
     assert true["accuracy"] != other["accuracy"]
     assert true["validation_accuracy"] == other["validation_accuracy"]
     assert true["undecided"] == other["undecided"]
@@ -146,6 +147,16 @@ def test_neurons_fire_once_when_their_input_reaches_the_threshold():
     assert torch.equal(spikes > 0, expected)
 
 
+def test_the_next_layer_sees_the_times_of_the_last():
+    """How early a map fires, 1 - step / time, is encoded as that step again; what never fires stays silent."""
+    time = 12
+    layer = Layer((1, 1, time + 1), LayerRecipe(channels=1, kernel=1, threshold=1.0, winners=1, radius=0, grid=1),
+                  time=time, faintest=0.5 / time)  # fmt: skip
+    early = torch.cat([layer.earliness, torch.zeros(1)]).view(1, 1, 1, time + 1)
+    pre, _, _ = layer.wave(early)
+    assert torch.equal(pre[:, 0, 0, 0], torch.eye(time, time + 1))
+
+
 def test_where_one_map_fires_first_the_others_are_silent():
     torch.manual_seed(0)
     layer = Layer((2, 6, 6), RECIPE, time=8, faintest=0.05)
@@ -213,7 +224,7 @@ def test_the_readout_finds_what_is_linear_and_validation_chooses():
     x = torch.randn(600, 5)
     labels = (x[:, 0] > x[:, 1]).long()
     part, rest = (x[:400], labels[:400]), (x[400:500], labels[400:500])
-    probe = tasks.linear_probe.fit_probe(*part, rest, classes=2, epochs=30, lr=0.03, weight_decays=(30.0, 0.01))
+    probe = fit_probe(*part, rest, classes=2, epochs=30, lr=0.03, weight_decays=(30.0, 0.01))
     assert probe.weight_decay == 0.01
     assert (probe.predict(x[500:]) == labels[500:]).float().mean() > 0.9
     assert probe.validation == pytest.approx((probe.predict(rest[0]) == rest[1]).float().mean().item())
@@ -222,6 +233,6 @@ def test_the_readout_finds_what_is_linear_and_validation_chooses():
 @pytest.mark.parametrize("name", ["epochs", "images", "batch_size"])
 def test_numbers_out_of_range_are_named(name):
     with pytest.raises(ValueError, match=f"`{name}` to be at least 1, got 0"):
-        tasks.features.Config(**{name: 0})
+        run.Config(**{name: 0})
     with pytest.raises(ValueError, match="`ablation` to be 0 or more"):
-        tasks.features.Config(ablation=-1)
+        run.Config(ablation=-1)

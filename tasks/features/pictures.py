@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import conex_nn as cx
-from tasks.first_spikes import Layer
+from tasks.features.first_spikes import Layer
 
 __all__ = ["draw", "mosaic", "on_pixels"]
 

@@ -105,12 +105,7 @@ class Layer(nn.Module):
         self.recipe = recipe
         self.shape = (recipe.channels, height - recipe.kernel + 1, width - recipe.kernel + 1)
         self.encoder = cx.encoders.Latency(time, threshold=faintest)
-        self.synapse = cx.Conv2d(
-            (depth, height, width),
-            self.shape,
-            kernel_size=recipe.kernel,
-            init=forget,
-        )
+        self.synapse = cx.Conv2d((depth, height, width), self.shape, kernel_size=recipe.kernel, init=forget)
         self.neuron = cx.IF(v_threshold=recipe.threshold, refractory_time=float(time))  # one spike in a wave
         self.register_buffer("earliness", 1 - torch.arange(time) / time)
 
@@ -129,7 +124,9 @@ class Layer(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         early = torch.tensordot(self.earliness, self.wave(images)[2], dims=1)
-        return early * (early == early.amax(1, keepdim=True)) if self.recipe.inhibition else early
+        if not self.recipe.inhibition:
+            return early
+        return early * (early == early.amax(1, keepdim=True))  # maps that fire in the same step share the place
 
     def cells(self, early: Tensor) -> Tensor:
         """Return how early each map fires in each cell of the grid, ``(batch, features)``."""
