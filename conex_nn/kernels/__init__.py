@@ -2,11 +2,13 @@
 
 from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
+from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
 
 __all__ = [
     "Cells",
+    "Learning",
     "Link",
     "adaptive_rows",
     "adaptive_sequence",

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.layout import in_line
+from conex_nn.kernels.learning import Learning, Table, learner_rows
 from conex_nn.kernels.threads import launch
 
 __all__ = ["Cells", "Link", "event_currents", "lif_loop"]
@@ -28,6 +29,13 @@ class Cells:
         current: Currents from outside, ``(time, batch, neurons)``; None for none [nA].
         pauses: Whether some neuron has a refractory time.
         soft_reset: Subtract instead of setting.
+        winners: Most neurons that fire in a step; 0 for any number [1].
+        theta: How far the threshold of each neuron has risen above that of ``rows``, ``(neurons,)``; it is moved in
+            place [mV].
+        increment: Its rise by a spike, ``(neurons,)`` [mV].
+        fall: Part of it that a step takes off, ``(neurons,)`` [1].
+        given: The spikes, ``(time, batch, neurons)``, of a population that is no part of the loop; it then has neither
+            rows nor state [1].
 
     Example:
         >>> Cells(torch.ones(6, 1), torch.zeros(1, 3), torch.zeros(1, 3)).pauses
@@ -40,6 +48,20 @@ class Cells:
     current: Tensor | None = None
     pauses: bool = False
     soft_reset: bool = False
+    winners: int = 0
+    theta: Tensor | None = None
+    increment: Tensor | None = None
+    fall: Tensor | None = None
+    given: Tensor | None = None
+
+    @classmethod
+    def source(cls, spikes: Tensor) -> "Cells":
+        """Return a population whose spikes are known.
+
+        Args:
+            spikes: ``(time, batch, neurons)`` [1].
+        """
+        return cls(spikes.new_zeros(6, 1), spikes[0], spikes[0], given=spikes)
 
 
 @dataclass(frozen=True)
@@ -55,6 +77,7 @@ class Link:
         factor: Of its current, negative for inhibition [1].
         begins: Number of the first edge of each source, and of all edges, ``(sources + 1,)`` [1].
         targets: Target of each edge [1].
+        learning: How its weight, which is then changed in place, learns at every step; None for not at all.
 
     Example:
         >>> Link(0, 0, 1, torch.ones(3, 3), torch.zeros(1, 1, 3)).factor
@@ -69,10 +92,12 @@ class Link:
     factor: float = 1.0
     begins: Tensor | None = None
     targets: Tensor | None = None
+    learning: Learning | None = None
 
-
-def _int32(index: Tensor | None) -> Tensor | None:
-    return None if index is None else index.int()
+    @property
+    def kind(self) -> int:
+        """0 for a matrix, 1 for edges, 2 for one weight per neuron."""
+        return 1 if self.begins is not None else 2 if self.weight.dim() == 1 else 0
 
 
 def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
@@ -125,22 +150,19 @@ def lif_loop(
     """
     batch, real = cells[0].v.shape[0], cells[0].v.dtype
     sizes = [each.v.shape[1] for each in cells]
-    width, slots = sum(sizes), 1 + max((link.delay for link in links), default=0)
+    late = [link.learning for link in links if link.learning is not None]
+    width = sum(sizes)
+    slots = 1 + max([link.delay for link in links] + [max(each.axon, each.dendrite) for each in late], default=0)
     ordered = sorted(links, key=lambda link: link.target)
-    alive: list[Tensor] = []  # what the table points to
-
-    def at(tensor: Tensor | None) -> int:
-        if tensor is None:
-            return 0
-        tensor = tensor.contiguous()
-        alive.append(tensor)
-        return tensor.data_ptr()
-
-    spikes = [torch.empty(steps, batch, n, dtype=real) for n in sizes]
+    table = Table(real)
+    spikes = [
+        torch.empty(steps, batch, n, dtype=real) if each.given is None else in_line(each.given, real)
+        for each, n in zip(cells, sizes, strict=True)
+    ]
     potentials = [each.v.clone(memory_format=torch.contiguous_format) for each in cells]
     left = [each.refractory.to(real).clone(memory_format=torch.contiguous_format) for each in cells]
-    table: list[int] = []
-    uniform, pauses = all(each.rows.shape[1] == 1 for each in cells), any(each.pauses for each in cells)
+    neurons = [each for each in cells if each.given is None]
+    uniform, pauses = all(each.rows.shape[1] == 1 for each in neurons), any(each.pauses for each in neurons)
     for p, each in enumerate(cells):
         rows = each.rows if uniform else each.rows.expand(-1, sizes[p])
         current, stride = each.current, 0
@@ -148,28 +170,39 @@ def lif_loop(
             constant = steps > 1 and current.stride(0) == 0
             current = in_line(current[0] if constant else current, real)
             stride = 0 if constant else batch * sizes[p]
-        table += [
-            sizes[p], at(current), stride, sizes[p], at(rows), rows.shape[1], at(potentials[p]), at(left[p]),
-            at(spikes[p]), int(each.soft_reset), sum(sizes[:p]),
-            sum(link.target < p for link in links), sum(link.target <= p for link in links),
+        table.rows += [
+            sizes[p], table.at(current), stride, sizes[p], table.at(rows), rows.shape[1], table.at(potentials[p]),
+            table.at(left[p]), table.at(spikes[p]), int(each.soft_reset), sum(sizes[:p]),
+            sum(link.target < p for link in links), sum(link.target <= p for link in links), each.winners,
+            table.at(each.theta), table.at(each.increment), table.at(each.fall), int(each.given is not None),
         ]  # fmt: skip
     for link in ordered:
-        kind = 2 if link.weight.dim() == 1 and link.begins is None else 0 if link.begins is None else 1
-        factor = int(torch.tensor(link.factor, dtype=torch.float64).view(torch.int64))
-        table += [
-            link.source, kind, link.delay, sizes[link.source], at(link.weight), at(_int32(link.begins)),
-            at(_int32(link.targets)), at(link.history.to(real)), factor,
+        table.rows += [
+            link.source, link.kind, link.delay, sizes[link.source], table.at(link.weight), table.index(link.begins),
+            table.index(link.targets), table.at(link.history), table.number(link.factor),
         ]  # fmt: skip
-    described = torch.tensor(table, dtype=torch.int64)
     lists = torch.empty(batch * slots * width, dtype=torch.int32)
     counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
+    working = (torch.empty(batch, width, dtype=real), torch.empty(batch, width, dtype=torch.int32), lists, counts)
+    numbers = (steps, batch, len(cells), slots, width)
+    if not late and all(each.increment is None for each in cells):
+        work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
+        launch("events.loop", (uniform, pauses), real, numbers, (table.tensor(), *working), work, scalars=(dt,))
+        return spikes, potentials, left
+    learners = [link for link in ordered if link.learning is not None]
+    room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)
+    threads = torch.get_num_threads()
+    scratch = torch.zeros(threads, room, dtype=real)
+    marks = torch.zeros(threads, 2 * width, dtype=torch.int32)
     launch(
-        "events.loop",
+        "events.learning_loop",
         (uniform, pauses),
         real,
-        (steps, batch, len(cells), slots, width),
-        (described, torch.empty(batch, width, dtype=real), lists, counts),
-        steps * batch * width if batch > 1 else 0,  # a sample is one thread's work
+        (*numbers, len(links), len(learners), room),
+        (table.tensor(), *working, torch.zeros(32, dtype=torch.int64), scratch, marks),
+        work,
         scalars=(dt,),
     )
+    for link in learners:
+        link.learning.finish()
     return spikes, potentials, left

@@ -1,17 +1,20 @@
-"""Leaky integrate-and-fire populations that project onto each other, by events: only rows of what spiked are touched.
+"""Integrate-and-fire populations that project onto each other, by events: only rows of what spiked are touched.
 
-A table of integers says what there is: records of populations, then of connections, in the order of their targets.
+A table of integers says what there is: records of populations, then of connections in the order of their targets, then
+of connections that learn. Without learning a sample runs through all steps by itself. With it, all samples make a step,
+then the rows of all weights learn from it, and so on; each such piece of work is a chunk, which waits until all chunks
+of what comes before are done.
 """
 
 from numba import types
 
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, offset, sweep
+from conex_nn.kernels.cpu import record as of
+from conex_nn.kernels.cpu.competition import make_compete
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, finish, inline, offset, sweep, wait
+from conex_nn.kernels.cpu.learning import make_learning, make_list
 from conex_nn.kernels.cpu.lif import make_step
 
-__all__ = ["loop", "project"]
-
-POPULATION, CONNECTION = 13, 9
-"""Integers of a record."""
+__all__ = ["learning_loop", "loop", "project"]
 
 
 def make_add(real):
@@ -28,6 +31,17 @@ def make_add(real):
             current[targets[e]] += factor * weights[e]
 
     return row, edges
+
+
+def make_add_four(real):
+    """Make what adds four rows of weights at once: the currents are then read and written once for all."""
+
+    @sweep
+    def rows(current, a, b, c, d, fa, fb, fc, fd, n):
+        for j in range(n):
+            current[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
+
+    return rows
 
 
 def project(real):
@@ -53,11 +67,14 @@ def project(real):
     return kernel
 
 
-def loop(real, uniform, pauses):
-    """Make the kernel that advances populations over a sequence; a chunk is a sample."""
+def make_sample(real, uniform, pauses):
+    """Make one step of all populations of one sample."""
     add_row, add_edges = make_add(real)
+    add_four = make_add_four(real)
+    list_events = make_list(real)
     zero = real(0)
     step = make_step(real, uniform, pauses)
+    compete = make_compete(real, uniform, pauses)
 
     @sweep
     def copy(current, source, n):
@@ -69,72 +86,194 @@ def loop(real, uniform, pauses):
         for j in range(n):
             current[j] = zero
 
-    @sweep
-    def list_events(spikes, events, n):
-        count = 0
-        for i in range(n):
-            events[count] = i
-            count += 1 if spikes[i] != zero else 0
-        return count
+    @inline
+    def receive(current, kind, weights, begins, targets, factor, sent, here, number, n):
+        """Add what the listed spikes of a source cause."""
+        k = 0
+        if kind == 0:
+            while k + 4 <= number:
+                i, j = types.int64(here[k]), types.int64(here[k + 1])
+                g, h = types.int64(here[k + 2]), types.int64(here[k + 3])
+                add_four(
+                    current, offset(weights, i * n), offset(weights, j * n), offset(weights, g * n),
+                    offset(weights, h * n), factor * sent[i], factor * sent[j], factor * sent[g], factor * sent[h], n,
+                )  # fmt: skip
+                k += 4
+        while k < number:
+            i = types.int64(here[k])
+            size = factor * sent[i]
+            if kind == 0:
+                add_row(current, offset(weights, i * n), size, n)
+            elif kind == 1:
+                add_edges(current, targets, weights, size, begins[i], begins[i + 1])
+            else:
+                current[i] += size * weights[i]
+            k += 1
+
+    @inline
+    def sample(table, populations, t, b, batch, slots, width, dt, current, events, count, order):
+        slot = t % slots
+        for p in range(populations):
+            record = offset(table, p * of.POPULATION)
+            n, first = record[0], record[10]
+            spikes = offset(as_pointer(record[8], real), (t * batch + b) * n)
+            if record[17] != 0:  # its spikes are given
+                count[slot * populations + p] = list_events(spikes, offset(events, slot * width + first), n)
+                continue
+            if record[1] != 0:
+                outside = as_pointer(record[1], real)
+                copy(current, offset(outside, t * record[2] + b * record[3]), n)
+            else:
+                clear(current, n)
+            for c in range(record[11], record[12]):
+                link = offset(table, populations * of.POPULATION + c * of.CONNECTION)
+                s, kind, delay, sources = link[0], link[1], link[2], link[3]
+                weights, factor = as_pointer(link[4], real), real(as_double(link[8]))
+                begins, targets = as_pointer(link[5], types.int32), as_pointer(link[6], types.int32)
+                sender = offset(table, s * of.POPULATION)
+                if t < delay:
+                    sent = offset(as_pointer(link[7], real), (t * batch + b) * sources)
+                    number = list_events(sent, order, sources)
+                    receive(current, kind, weights, begins, targets, factor, sent, order, number, n)
+                else:
+                    past = (t - delay) % slots
+                    here = offset(events, past * width + sender[10])
+                    sent = offset(as_pointer(sender[8], real), ((t - delay) * batch + b) * sources)
+                    number = count[past * populations + s]
+                    receive(current, kind, weights, begins, targets, factor, sent, here, number, n)
+            rows, period = as_pointer(record[4], real), record[5]
+            v, left = offset(as_pointer(record[6], real), b * n), offset(as_pointer(record[7], real), b * n)
+            decay, gain, drive = rows, offset(rows, period), offset(rows, 2 * period)
+            threshold, reset = offset(rows, 3 * period), offset(rows, 4 * period)
+            pause = offset(rows, 5 * period)
+            soft = record[9] != 0
+            if record[13] != 0 or record[14] != 0:
+                compete(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, as_pointer(record[14], real),
+                    record[14] != 0, order, record[13], dt, soft, n,
+                )  # fmt: skip
+            else:
+                step(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
+            count[slot * populations + p] = list_events(spikes, offset(events, slot * width + first), n)
+
+    return sample
+
+
+def loop(real, uniform, pauses):
+    """Make the kernel that advances populations over a sequence; a chunk is a sample."""
+    sample = make_sample(real, uniform, pauses)
 
     def kernel(args):
         steps, batch, populations, slots, width = args[1], args[2], args[3], args[4], args[5]
         dt = real(as_double(args[6]))
-        table = as_pointer(args[7], types.int64)
-        currents, lists = as_pointer(args[8], real), as_pointer(args[9], types.int32)
-        counts = as_pointer(args[10], types.int64)
+        table, currents = as_pointer(args[7], types.int64), as_pointer(args[8], real)
+        orders, lists = as_pointer(args[9], types.int32), as_pointer(args[10], types.int32)
+        counts = as_pointer(args[11], types.int64)
         while True:
             b = fetch_add(args, 1)
             if b >= batch:
                 break
-            current = offset(currents, b * width)
+            current, order = offset(currents, b * width), offset(orders, b * width)
             events, count = offset(lists, b * slots * width), offset(counts, b * slots * populations)
             for t in range(steps):
-                slot = t % slots
-                for p in range(populations):
-                    record = offset(table, p * POPULATION)
-                    n, first = record[0], record[10]
-                    if record[1] != 0:
-                        outside = as_pointer(record[1], real)
-                        copy(current, offset(outside, t * record[2] + b * record[3]), n)
-                    else:
-                        clear(current, n)
-                    for c in range(record[11], record[12]):
-                        link = offset(table, populations * POPULATION + c * CONNECTION)
-                        s, kind, delay, sources = link[0], link[1], link[2], link[3]
-                        weights, factor = as_pointer(link[4], real), real(as_double(link[8]))
-                        begins, targets = as_pointer(link[5], types.int32), as_pointer(link[6], types.int32)
-                        old = t < delay
-                        sender = offset(table, s * POPULATION)
-                        past = (t - delay) % slots if not old else 0
-                        here = offset(events, past * width + sender[10])
-                        before = offset(as_pointer(link[7], real), (t * batch + b) * sources if old else 0)
-                        for k in range(sources if old else count[past * populations + s]):
-                            i, size = k, factor
-                            if old:
-                                size = factor * before[k]
-                                if size == zero:
-                                    continue
-                            else:
-                                i = types.int64(here[k])
-                            if kind == 0:
-                                add_row(current, offset(weights, i * n), size, n)
-                            elif kind == 1:
-                                add_edges(current, targets, weights, size, begins[i], begins[i + 1])
-                            else:
-                                current[i] += size * weights[i]
-                    rows, period = as_pointer(record[4], real), record[5]
-                    o = (t * batch + b) * n
-                    v, left = offset(as_pointer(record[6], real), b * n), offset(as_pointer(record[7], real), b * n)
-                    spikes = offset(as_pointer(record[8], real), o)
-                    decay, gain, drive = rows, offset(rows, period), offset(rows, 2 * period)
-                    threshold, reset = offset(rows, 3 * period), offset(rows, 4 * period)
-                    pause = offset(rows, 5 * period)
-                    soft = record[9] != 0
-                    step(
-                        current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
-                        False, n,
+                sample(table, populations, t, b, batch, slots, width, dt, current, events, count, order)
+
+    return kernel
+
+
+def learning_loop(real, uniform, pauses):
+    """Make the kernel that advances populations whose connections, or thresholds, learn at every step."""
+    sample = make_sample(real, uniform, pauses)
+    remember, learn, factors, scale = make_learning(real)
+
+    @inline
+    def move_threshold(record, populations, p, t, batch, slots, width, lists, counts):
+        """Let the threshold of a population follow the spikes of all samples."""
+        n, theta = record[0], as_pointer(record[14], real)
+        increment, fall = as_pointer(record[15], real), as_pointer(record[16], real)
+        share = real(1) / real(batch)
+        slot = t % slots
+        for i in range(n):
+            theta[i] = theta[i] - fall[i] * theta[i]
+        for b in range(batch):
+            events = offset(lists, (b * slots + slot) * width + record[10])
+            for k in range(counts[(b * slots + slot) * populations + p]):
+                i = types.int64(events[k])
+                theta[i] += increment[i] * share
+
+    @inline
+    def locate(records, learners, field, q, wanted):
+        """Return which connection a chunk belongs to, and its number there; of those that normalise, or of all."""
+        l = 0
+        while l < learners:
+            record = offset(records, l * of.LEARNER)
+            size = record[field] if not wanted or record[of.NORMALISE] == 1 else 0
+            if q < size:
+                break
+            q -= size
+            l += 1
+        return l, q
+
+    def kernel(args):
+        steps, batch, populations, slots, width = args[1], args[2], args[3], args[4], args[5]
+        links, learners, room = args[6], args[7], args[8]
+        dt = real(as_double(args[9]))
+        table, currents = as_pointer(args[10], types.int64), as_pointer(args[11], real)
+        orders, lists = as_pointer(args[12], types.int32), as_pointer(args[13], types.int32)
+        counts = as_pointer(args[14], types.int64)
+        shared = as_pointer(args[15], types.int64)  # pieces done; threads so far
+        place = fetch_add(offset(shared, 16), 1)
+        scratch = offset(as_pointer(args[16], real), place * room)
+        marks = offset(as_pointer(args[17], types.int32), place * 2 * width)
+        records = offset(table, populations * of.POPULATION + links * of.CONNECTION)
+        rows, blocks, again = 0, 0, 0
+        for l in range(learners):
+            record = offset(records, l * of.LEARNER)
+            rows += record[of.CHUNKS]
+            if record[of.NORMALISE] == 1:
+                blocks += record[of.BLOCKS]
+                again += record[of.CHUNKS]
+        rows_begin = batch
+        blocks_begin = rows_begin + rows + populations
+        again_begin = blocks_begin + blocks
+        pieces = again_begin + again
+        while True:
+            chunk = fetch_add(args, 1)
+            if chunk >= steps * pieces:
+                break
+            t = chunk // pieces
+            q = chunk - t * pieces
+            if q < rows_begin:
+                wait(shared, t * pieces)
+                current, order = offset(currents, q * width), offset(orders, q * width)
+                events, count = offset(lists, q * slots * width), offset(counts, q * slots * populations)
+                sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)
+                for l in range(learners):
+                    record = offset(records, l * of.LEARNER)
+                    remember(record, table, populations, t, q, batch, slots, width, lists, counts)
+            elif q < blocks_begin:
+                wait(shared, t * pieces + rows_begin)
+                l, q = locate(records, learners, of.CHUNKS, q - rows_begin, False)
+                if l < learners:
+                    learn(
+                        offset(records, l * of.LEARNER), table, populations, t, q, batch, slots, width, lists, counts,
+                        dt, scratch, marks,
                     )  # fmt: skip
-                    count[slot * populations + p] = list_events(spikes, offset(events, slot * width + first), n)
+                else:
+                    record = offset(table, q * of.POPULATION)
+                    if record[15] != 0:
+                        move_threshold(record, populations, q, t, batch, slots, width, lists, counts)
+            elif q < again_begin:
+                wait(shared, t * pieces + blocks_begin)
+                l, q = locate(records, learners, of.BLOCKS, q - blocks_begin, True)
+                factors(offset(records, l * of.LEARNER), q)
+            else:
+                wait(shared, t * pieces + again_begin)
+                l, q = locate(records, learners, of.CHUNKS, q - again_begin, True)
+                scale(offset(records, l * of.LEARNER), q)
+            finish(shared)
 
     return kernel

@@ -1,6 +1,7 @@
-"""What the numba kernels need and numba does not give: raw pointers, a shared counter, a vectorised exponential."""
+"""What the numba kernels need and numba does not give: raw pointers, shared counters, a vectorised exponential."""
 
 import math
+import os
 
 import numba
 import numpy as np
@@ -9,7 +10,9 @@ from numba import types
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
-__all__ = ["as_double", "as_pointer", "fetch_add", "inline", "locate", "make_exp", "offset", "sweep"]
+__all__ = [
+    "as_double", "as_pointer", "fetch_add", "finish", "inline", "locate", "make_exp", "offset", "sweep", "wait",
+]  # fmt: skip
 
 
 class _NoAlias(Compiler):
@@ -58,6 +61,47 @@ def fetch_add(typingctx, pointer, value):
         return builder.atomic_rmw("add", args[0], args[1], "monotonic")
 
     return types.int64(pointer, value), codegen
+
+
+@intrinsic
+def finish(typingctx, pointer):
+    """Count one more piece of work as done: whoever has waited for it sees what it wrote."""
+
+    def codegen(context, builder, signature, args):
+        one = context.get_constant(types.int64, 1)
+        return builder.atomic_rmw("add", args[0], one, "release")
+
+    return types.int64(pointer), codegen
+
+
+@intrinsic
+def _acquire(typingctx, pointer):
+    """Read a counter that other threads move on."""
+
+    def codegen(context, builder, signature, args):
+        return builder.load_atomic(args[0], "acquire", 8, typ=ir.IntType(64))
+
+    return types.int64(pointer), codegen
+
+
+if os.name == "posix":
+    _give_way = types.ExternalFunction("sched_yield", types.int32())
+else:
+
+    @inline
+    def _give_way():
+        return 0
+
+
+@inline
+def wait(pointer, pieces):
+    """Wait until so many pieces of work are done, whichever threads do them."""
+    tries = 0
+    while _acquire(pointer) < pieces:
+        tries += 1
+        if tries > 500:  # a thread that is not running cannot finish
+            _give_way()
+            tries = 0
 
 
 @intrinsic

@@ -1,0 +1,110 @@
+"""One step of integrate-and-fire neurons among which only the best may fire, and whose thresholds move."""
+
+from conex_nn.kernels.cpu.intrinsics import inline, sweep
+
+__all__ = ["make_compete"]
+
+_TINY = 1e-30  # as in the kernel of a whole sequence
+
+
+@inline
+def kth_largest(values, n, k):
+    """Return the k-th largest of n values, in whose place they are shuffled."""
+    low, high, wanted = 0, n - 1, k - 1
+    while low < high:
+        pivot = values[(low + high) // 2]
+        i, j = low, high
+        while i <= j:
+            while values[i] > pivot:
+                i += 1
+            while values[j] < pivot:
+                j -= 1
+            if i <= j:
+                kept = values[i]
+                values[i] = values[j]
+                values[j] = kept
+                i += 1
+                j -= 1
+        if wanted <= j:
+            high = j
+        elif wanted >= i:
+            low = i
+        else:
+            break
+    return values[wanted]
+
+
+def make_compete(real, uniform, pauses):
+    """Make the step; of its arrays, ``current`` and ``order`` are free for it to use."""
+    zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
+
+    @sweep
+    def charge(current, decay, gain, drive, v, left, spikes, dt, n):
+        for i in range(n):
+            p = 0 if uniform else i
+            x = decay[p] * v[i] + (gain[p] * current[i] + drive[p])
+            x = zero if abs(x) < tiny else x
+            v[i] = v[i] if pauses and left[i] > half * dt else x
+            spikes[i] = zero
+
+    @sweep
+    def above(v, threshold, order, n):
+        count = 0
+        for i in range(n):
+            order[count] = i
+            count += 1 if v[i] >= threshold[0 if uniform else i] else 0
+        return count
+
+    @sweep
+    def above_moved(v, threshold, theta, order, n):
+        count = 0
+        for i in range(n):
+            order[count] = i
+            count += 1 if v[i] >= threshold[0 if uniform else i] + theta[i] else 0
+        return count
+
+    @sweep
+    def rest(left, spikes, pause, dt, n):
+        for i in range(n):
+            less = left[i] - dt
+            less = less if less > zero else zero
+            left[i] = pause[0 if uniform else i] if spikes[i] > zero else less
+
+    @inline
+    def step(
+        current, decay, gain, drive, threshold, reset, pause, v, left, spikes, theta, moves, order, winners, dt, soft, n
+    ):
+        charge(current, decay, gain, drive, v, left, spikes, dt, n)
+        count = above_moved(v, threshold, theta, order, n) if moves else above(v, threshold, order, n)
+        least, room = -one, count
+        if 0 < winners < count:
+            for q in range(count):
+                i = order[q]
+                p = 0 if uniform else i
+                current[q] = v[i] - (threshold[p] + (theta[i] if moves else zero))
+            least = kth_largest(current, count, winners)
+            room = winners  # what the equals of the last winner are left with
+            for q in range(count):
+                i = order[q]
+                p = 0 if uniform else i
+                room -= 1 if v[i] - (threshold[p] + (theta[i] if moves else zero)) > least else 0
+        for q in range(count):
+            i = order[q]
+            p = 0 if uniform else i
+            bar = threshold[p] + (theta[i] if moves else zero)
+            margin = v[i] - bar
+            wins = margin > least
+            if margin == least and room > 0:
+                room -= 1
+                wins = True
+            if pauses and left[i] > half * dt:
+                continue
+            if wins:
+                spikes[i] = one
+                v[i] = v[i] - (bar - reset[p]) if soft else reset[p]
+            else:
+                v[i] = reset[p]
+        if pauses:
+            rest(left, spikes, pause, dt, n)
+
+    return step

@@ -1,0 +1,114 @@
+"""How a row of weights, those of one source neuron, learns: what a step adds to it, and what it has to keep to."""
+
+from conex_nn.kernels.cpu.intrinsics import inline, sweep
+
+__all__ = ["make_change", "make_row", "make_rows"]
+
+_TINY = 1e-30
+
+
+def make_change(real, bound):
+    """Make the change of one weight by one step: of no bound (0), soft (1), soft with an exponent (2), product (3)."""
+    zero, one = real(0), real(1)
+
+    @inline
+    def factor(w, side, low, high, mu):
+        up, down = high - w, w - low
+        up = up if up > zero else zero
+        down = down if down > zero else zero
+        if bound == 1:
+            return up if side > 0 else down
+        if bound == 2:
+            return real((up if side > 0 else down) ** mu)
+        return up * down
+
+    @inline
+    def change(w, p, m, plus, minus, plus_side, minus_side, low, high, mu):
+        if bound == 0:
+            return plus * p + minus * m
+        return plus * p * factor(w, plus_side, low, high, mu) + minus * m * factor(w, minus_side, low, high, mu)
+
+    return change
+
+
+def make_row(real, bound):
+    """Make what changes a row of weights, or their eligibility, by ``change``."""
+    change = make_change(real, bound)
+
+    @sweep
+    def weights(w, p, m, sums, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, least, most, n):
+        for j in range(n):
+            old = w[j]
+            new = old + change(old, px * p[j], mx * (m[j] + shift), plus, minus, plus_side, minus_side, low, high, mu)
+            new = least if new < least else new
+            new = most if new > most else new
+            sums[j] += abs(new) - abs(old)
+            w[j] = new
+
+    @sweep
+    def eligibility(e, w, p, m, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, n):
+        for j in range(n):
+            e[j] += change(w[j], px * p[j], mx * (m[j] + shift), plus, minus, plus_side, minus_side, low, high, mu)
+
+    return change, weights, eligibility
+
+
+def make_rows(real):
+    """Make the passes over a row: clear, add, multiply, decay, clip, scale, and their sums."""
+    zero, tiny = real(0), real(_TINY)
+
+    @sweep
+    def clear(x, n):
+        for j in range(n):
+            x[j] = zero
+
+    @sweep
+    def add(x, y, factor, n):
+        for j in range(n):
+            x[j] += factor * y[j]
+
+    @sweep
+    def times(x, y, n):
+        for j in range(n):
+            x[j] *= y[j]
+
+    @sweep
+    def decay(x, factor, n):
+        for j in range(n):
+            y = x[j] * factor
+            x[j] = zero if abs(y) < tiny else y
+
+    @sweep
+    def clip(w, sums, least, most, n):
+        for j in range(n):
+            x = w[j]
+            x = least if x < least else x
+            x = most if x > most else x
+            w[j] = x
+            sums[j] += abs(x)
+
+    @sweep
+    def scale(w, factors, sums, least, most, n):
+        for j in range(n):
+            x = w[j] * factors[j]
+            x = least if x < least else x
+            x = most if x > most else x
+            w[j] = x
+            sums[j] += abs(x)
+
+    @inline
+    def total(w, n):
+        a, b, c, d = zero, zero, zero, zero
+        j = 0
+        while j + 4 <= n:
+            a += abs(w[j])
+            b += abs(w[j + 1])
+            c += abs(w[j + 2])
+            d += abs(w[j + 3])
+            j += 4
+        while j < n:
+            a += abs(w[j])
+            j += 1
+        return (a + b) + (c + d)
+
+    return clear, add, times, decay, clip, scale, total

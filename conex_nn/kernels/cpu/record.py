@@ -1,0 +1,37 @@
+"""What the kernel of events is told of each connection that learns, as a row of integers; no numba is needed to read it."""
+
+__all__ = ["FIELDS"]
+
+FIELDS = (
+    "source", "target", "sources", "targets", "kind", "weight", "begins", "ends_at",
+    "target_begins", "edge_by_target", "source_by_target", "mask",
+    "axon", "axon_history", "axon_length", "dendrite", "dendrite_history", "dendrite_length",
+    "trace_pre", "trace_post", "keep_pre", "keep_post", "nearest",
+    "plus", "minus", "plus_factor", "minus_factor", "bound", "w_min", "w_max", "mu", "shift",
+    "modulator", "eligibility", "keep_eligibility", "scales",
+    "low", "high", "clips", "normalise", "total", "low_after", "high_after",
+    "rows", "chunks", "sums", "factors", "blocks",
+    "places", "pre_events", "pre_counts", "post_events", "post_counts", "area", "wide",
+)  # fmt: skip
+"""Names of the integers of a row: counts, addresses, and numbers as the bits of a double."""
+
+(
+    SOURCE, TARGET, SOURCES, TARGETS, KIND, WEIGHT, BEGINS, ENDS_AT,
+    TARGET_BEGINS, EDGE_BY_TARGET, SOURCE_BY_TARGET, MASK,
+    AXON, AXON_HISTORY, AXON_LENGTH, DENDRITE, DENDRITE_HISTORY, DENDRITE_LENGTH,
+    TRACE_PRE, TRACE_POST, KEEP_PRE, KEEP_POST, NEAREST,
+    PLUS, MINUS, PLUS_FACTOR, MINUS_FACTOR, BOUND, W_MIN, W_MAX, MU, SHIFT,
+    MODULATOR, ELIGIBILITY, KEEP_ELIGIBILITY, SCALES,
+    LOW, HIGH, CLIPS, NORMALISE, TOTAL, LOW_AFTER, HIGH_AFTER,
+    ROWS, CHUNKS, SUMS, FACTORS, BLOCKS,
+    PLACES, PRE_EVENTS, PRE_COUNTS, POST_EVENTS, POST_COUNTS, AREA, WIDE,
+) = range(len(FIELDS))  # fmt: skip
+
+LEARNER = len(FIELDS)
+"""Integers of such a row."""
+
+POPULATION, CONNECTION = 18, 9
+"""Integers of the rows of populations and of connections."""
+
+BLOCK = 256
+"""Targets whose sums are made in one piece."""
