@@ -207,7 +207,7 @@ def test_the_number_of_threads_does_not_matter(batch, openmp, monkeypatch):
     try:
         for number in (1, 2, 3):
             torch.set_num_threads(number)
-            case = Case(3, batch, sizes=(90, 70, 40))
+            case = Case(5, batch, sizes=(90, 70, 40))
             spikes, states = case.by_events()
             found.append([*spikes, *case.weights, *flat(states)])
     finally:

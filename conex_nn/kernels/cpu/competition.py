@@ -5,6 +5,7 @@ from conex_nn.kernels.cpu.intrinsics import inline, sweep
 __all__ = ["make_compete"]
 
 _TINY = 1e-30  # as in the kernel of a whole sequence
+_FEW = 16  # winners up to which they are held against each other one by one
 
 
 @inline
@@ -32,6 +33,20 @@ def kth_largest(values, n, k):
         else:
             break
     return values[wanted]
+
+
+@inline
+def last_of_best(values, n, k):
+    """Return the k-th largest of n values for a small k, of which the first k are shuffled."""
+    worst = 0
+    for q in range(1, k):
+        worst = q if values[q] < values[worst] else worst
+    for q in range(k, n):
+        if values[q] > values[worst]:
+            values[worst] = values[q]
+            for r in range(k):
+                worst = r if values[r] < values[worst] else worst
+    return values[worst]
 
 
 def make_compete(real, uniform, pauses):
@@ -82,7 +97,7 @@ def make_compete(real, uniform, pauses):
                 i = order[q]
                 p = 0 if uniform else i
                 current[q] = v[i] - (threshold[p] + (theta[i] if moves else zero))
-            least = kth_largest(current, count, winners)
+            least = kth_largest(current, count, winners) if winners > _FEW else last_of_best(current, count, winners)
             room = winners  # what the equals of the last winner are left with
             for q in range(count):
                 i = order[q]

@@ -117,13 +117,10 @@ def make_remember(real):
 
 def make_touch(real):
     """Make what changes a row, all of it or some columns of it, by whichever bound the connection has."""
-    _, none_row, none_trace = make_row(real, 0)
-    _, soft_row, soft_trace = make_row(real, 1)
-    _, power_row, power_trace = make_row(real, 2)
-    _, product_row, product_trace = make_row(real, 3)
-    none_change, soft_change = make_row(real, 0)[0], make_row(real, 1)[0]
-    power_change, product_change = make_row(real, 2)[0], make_row(real, 3)[0]
-    zero = real(0)
+    none_change, none_row, none_trace, none_few, none_few_traces = make_row(real, 0)
+    soft_change, soft_row, soft_trace, soft_few, soft_few_traces = make_row(real, 1)
+    power_change, power_row, power_trace, power_few, power_few_traces = make_row(real, 2)
+    product_change, product_row, product_trace, product_few, product_few_traces = make_row(real, 3)
 
     @inline
     def change(record, bound, w, p, m, plus, minus):
@@ -186,11 +183,29 @@ def make_touch(real):
     @inline
     def touch_few(record, begin, p, sums, px, inverse, events, count):
         """Change the weights of a row onto some targets that spiked."""
-        mask = record[of.MASK]
-        for q in range(count):
-            j = types.int64(events[q])
-            if mask == 0 or as_pointer(mask, real)[begin + j] != zero:
-                touch_one(record, begin + j, px * p[j], zero, sums, j, inverse)
+        w = offset(as_pointer(record[of.WEIGHT], real), begin)
+        plus, a = real(as_double(record[of.PLUS])) * inverse, record[of.PLUS_FACTOR]
+        low, high = real(as_double(record[of.W_MIN])), real(as_double(record[of.W_MAX]))
+        least, most = real(as_double(record[of.LOW])), real(as_double(record[of.HIGH]))
+        mu, bound = real(as_double(record[of.MU])), record[of.BOUND]
+        if record[of.ELIGIBILITY] != 0:
+            e = offset(as_pointer(record[of.ELIGIBILITY], real), begin)
+            if bound == 0:
+                none_few_traces(e, w, p, px, plus, a, low, high, mu, events, count)
+            elif bound == 1:
+                soft_few_traces(e, w, p, px, plus, a, low, high, mu, events, count)
+            elif bound == 2:
+                power_few_traces(e, w, p, px, plus, a, low, high, mu, events, count)
+            else:
+                product_few_traces(e, w, p, px, plus, a, low, high, mu, events, count)
+        elif bound == 0:
+            none_few(w, p, sums, px, plus, a, low, high, mu, least, most, events, count)
+        elif bound == 1:
+            soft_few(w, p, sums, px, plus, a, low, high, mu, least, most, events, count)
+        elif bound == 2:
+            power_few(w, p, sums, px, plus, a, low, high, mu, least, most, events, count)
+        else:
+            product_few(w, p, sums, px, plus, a, low, high, mu, least, most, events, count)
 
     return touch, touch_one, touch_few
 
@@ -227,11 +242,6 @@ def make_learning(real):
             elif px != zero:
                 touch_few(record, i * m, post, sums, px, inverse, fired, number)
 
-    @sweep
-    def add_block(x, y, factor):
-        for r in range(ROWS):
-            x[r] += factor * y[r]
-
     @inline
     def dense_batch(
         record, table, populations, t, c, batch, slots, width, lists, counts, sums, inverse, scratch, marks
@@ -262,10 +272,7 @@ def make_learning(real):
                     number += 1
                     for r in range(ROWS):
                         column[r] = zero
-                if rows == ROWS:
-                    add_block(column, source, post[j] * d)
-                else:
-                    add(column, source, post[j] * d, rows)
+                add(column, source, post[j] * d, rows)
             pre, events, _ = pre_of(record, table, populations, t, b, batch, slots, width, lists, counts)
             places = offset(as_pointer(record[of.PLACES], types.int32), b * (chunks + 1))
             for k in range(places[c], places[c + 1]):

@@ -1,5 +1,7 @@
 """How a row of weights, those of one source neuron, learns: what a step adds to it, and what it has to keep to."""
 
+from numba import types
+
 from conex_nn.kernels.cpu.intrinsics import inline, sweep
 
 __all__ = ["make_change", "make_row", "make_rows"]
@@ -9,7 +11,7 @@ _TINY = 1e-30
 
 def make_change(real, bound):
     """Make the change of one weight by one step: of no bound (0), soft (1), soft with an exponent (2), product (3)."""
-    zero, one = real(0), real(1)
+    zero = real(0)
 
     @inline
     def factor(w, side, low, high, mu):
@@ -28,12 +30,18 @@ def make_change(real, bound):
             return plus * p + minus * m
         return plus * p * factor(w, plus_side, low, high, mu) + minus * m * factor(w, minus_side, low, high, mu)
 
-    return change
+    @inline
+    def raise_by(w, p, plus, plus_side, low, high, mu):
+        if bound == 0:
+            return plus * p
+        return plus * p * factor(w, plus_side, low, high, mu)
+
+    return change, raise_by
 
 
 def make_row(real, bound):
-    """Make what changes a row of weights, or their eligibility, by ``change``."""
-    change = make_change(real, bound)
+    """Make what changes a row of weights, or their eligibility: all of it, or where the target has spiked."""
+    change, raise_by = make_change(real, bound)
 
     @sweep
     def weights(w, p, m, sums, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, least, most, n):
@@ -50,7 +58,24 @@ def make_row(real, bound):
         for j in range(n):
             e[j] += change(w[j], px * p[j], mx * (m[j] + shift), plus, minus, plus_side, minus_side, low, high, mu)
 
-    return change, weights, eligibility
+    @sweep
+    def few_weights(w, p, sums, px, plus, plus_side, low, high, mu, least, most, events, count):
+        for q in range(count):
+            j = types.int64(events[q])
+            old = w[j]
+            new = old + raise_by(old, px * p[j], plus, plus_side, low, high, mu)
+            new = least if new < least else new
+            new = most if new > most else new
+            sums[j] += abs(new) - abs(old)
+            w[j] = new
+
+    @sweep
+    def few_eligibility(e, w, p, px, plus, plus_side, low, high, mu, events, count):
+        for q in range(count):
+            j = types.int64(events[q])
+            e[j] += raise_by(w[j], px * p[j], plus, plus_side, low, high, mu)
+
+    return change, weights, eligibility, few_weights, few_eligibility
 
 
 def make_rows(real):
