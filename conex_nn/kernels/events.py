@@ -162,7 +162,9 @@ def lif_loop(
     potentials = [each.v.clone(memory_format=torch.contiguous_format) for each in cells]
     left = [each.refractory.to(real).clone(memory_format=torch.contiguous_format) for each in cells]
     neurons = [each for each in cells if each.given is None]
-    uniform, pauses = all(each.rows.shape[1] == 1 for each in neurons), any(each.pauses for each in neurons)
+    learns = bool(late) or any(each.increment is not None for each in cells)
+    uniform = not learns and all(each.rows.shape[1] == 1 for each in neurons)
+    pauses = any(each.pauses for each in neurons)
     for p, each in enumerate(cells):
         rows = each.rows if uniform else each.rows.expand(-1, sizes[p])
         current, stride = each.current, 0
@@ -185,7 +187,7 @@ def lif_loop(
     counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
     working = (torch.empty(batch, width, dtype=real), torch.empty(batch, width, dtype=torch.int32), lists, counts)
     numbers = (steps, batch, len(cells), slots, width)
-    if not late and all(each.increment is None for each in cells):
+    if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
         launch("events.loop", (uniform, pauses), real, numbers, (table.tensor(), *working), work, scalars=(dt,))
         return spikes, potentials, left
@@ -196,7 +198,7 @@ def lif_loop(
     marks = torch.zeros(threads, 2 * width, dtype=torch.int32)
     launch(
         "events.learning_loop",
-        (uniform, pauses),
+        (),
         real,
         (*numbers, len(links), len(learners), room),
         (table.tensor(), *working, torch.zeros(32, dtype=torch.int64), scratch, marks),

@@ -67,7 +67,7 @@ class Case:
                 cx.LIF(
                     tau_mem=rng.choice([5.0, 15.0]),
                     refractory_time=rng.choice([0.0, 1.5]),
-                    v_threshold=torch.linspace(0.9, 1.1, n) if rng.random() < 0.5 else 1.0,
+                    v_threshold=torch.linspace(0.15, 0.35, n) if rng.random() < 0.5 else 0.2,
                     soft_reset=rng.random() < 0.5,
                 ),
                 winners=cx.KWinners(rng.choice([1, 3])) if rng.random() < 0.7 else None,

@@ -184,9 +184,9 @@ def loop(real, uniform, pauses):
     return kernel
 
 
-def learning_loop(real, uniform, pauses):
+def learning_loop(real):
     """Make the kernel that advances populations whose connections, or thresholds, learn at every step."""
-    sample = make_sample(real, uniform, pauses)
+    sample = make_sample(real, False, True)  # it takes seconds to compile: one variant is for all
     remember, learn, factors, scale = make_learning(real)
 
     @inline

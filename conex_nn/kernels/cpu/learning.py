@@ -290,16 +290,19 @@ def make_learning(real):
             flags[j] = 0
             for r in range(rows):
                 ups[r * m + j] = columns[j * ROWS + r]
+        many = number * 16 > m
         for r in range(rows):
             up, down = offset(ups, r * m), offset(downs, r * m)
             if (touched >> r) & 1 == 1:
                 touch(record, (begin + r) * m, up, down, sums, one, one, shifts[r], inverse, m)
-            elif number * 8 > m:
+            elif many:
                 clear(down, m)
                 touch(record, (begin + r) * m, up, down, sums, one, one, zero, inverse, m)
             else:
                 touch_few(record, (begin + r) * m, up, sums, one, inverse, fired, number)
-        for q in range(number):
+            if many:
+                clear(up, m)
+        for q in range(0 if many else number):
             j = types.int64(fired[q])
             for r in range(rows):
                 ups[r * m + j] = zero
