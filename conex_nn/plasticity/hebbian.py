@@ -8,9 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import grad as conv_grad
 
-from conex_nn.synapses import Synapse
+from conex_nn.synapses import Dense, Synapse
 
-__all__ = ["feature_axes", "hebbian", "weight_of"]
+__all__ = ["feature_axes", "hebbian", "hebbian_of", "weight_of"]
 
 _CONV_GRADS: dict[type, Callable[..., Tensor]] = {
     nn.Conv1d: conv_grad.conv1d_weight,
@@ -108,6 +108,34 @@ def hebbian(module: nn.Module, pre: Tensor, post: Tensor) -> Tensor:
     _check_conv(conv, xs, ys)
     options = {name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")}
     return find(xs, weight.shape, ys, **options)
+
+
+def hebbian_of(module: nn.Module, pre: Tensor, post: Tensor) -> Tensor:
+    """Return :func:`hebbian` with the gradients that pass through both sides, for small networks.
+
+    Args:
+        module: A synapse, a layer of torch, or any module that is linear in its ``weight``.
+        pre: Spikes or traces of the source, ``(time, batch, *source)``.
+        post: Spikes or traces of the target, ``(time, batch, *target)``.
+
+    Example:
+        >>> pre, post = torch.ones(1, 1, 2, requires_grad=True), torch.tensor([[[3.0]]])
+        >>> hebbian_of(nn.Linear(2, 1), pre, post).sum().backward()
+        >>> pre.grad
+        tensor([[[3., 3.]]])
+    """
+    weight = weight_of(module)
+    if type(module) in (nn.Linear, Dense):
+        rows, columns = weight.shape
+        product = post.reshape(-1, rows).mT @ pre.reshape(-1, columns)
+        mask = getattr(module, "mask", None)
+        return product if mask is None else torch.where(mask, product, 0.0)
+    axes = feature_axes(module)
+    lead = 2 if axes is None else pre.dim() - axes[0]
+    free = weight.detach().requires_grad_()
+    current = functional_call(module, {"weight": free}, (pre.flatten(0, lead - 1),))
+    (product,) = torch.autograd.grad(current, free, post.flatten(0, lead - 1), create_graph=True)
+    return product
 
 
 def _differentiated(module: nn.Module, weight: Tensor, xs: Tensor, ys: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from conex_nn.plasticity.hebbian import hebbian, weight_of
+from conex_nn.plasticity.hebbian import hebbian, hebbian_of, weight_of
 
 __all__ = ["Activity", "Rule", "Term", "Terms", "combine"]
 
@@ -30,6 +30,8 @@ class Activity(NamedTuple):
     """Length of a step [ms]."""
     keep_state: bool
     """Whether the state after the sequence will be needed."""
+    differentiable: bool = False
+    """Whether gradients pass through what the rule does."""
 
     @property
     def batch(self) -> int:
@@ -83,7 +85,8 @@ def combine(terms: Terms, seen: Activity) -> Tensor:
         if isinstance(term, Tensor):
             part = term
         else:
-            part = hebbian(seen.synapse, term.pre, term.post)
+            product = hebbian_of if seen.differentiable else hebbian
+            part = product(seen.synapse, term.pre, term.post)
             if (scale := _signed(term) / seen.batch) != 1:
                 part.mul_(scale)
             for factor in term.factors:
@@ -186,7 +189,6 @@ class Rule(nn.Module):
         """Return the names of the modulators that the rule waits for."""
         return []
 
-    @torch.no_grad()
     def update(
         self,
         synapse: nn.Module,
@@ -198,6 +200,8 @@ class Rule(nn.Module):
         v: Tensor | None = None,
         dt: float = 1.0,
         keep_state: bool = True,
+        weight: Tensor | None = None,
+        differentiable: bool = False,
     ) -> tuple[Tensor, Any]:
         """Return the change of the weight that a sequence causes; nothing is changed yet.
 
@@ -211,6 +215,9 @@ class Rule(nn.Module):
             v: Potential of the target, ``(time, batch, *target)`` [mV], for rules that read it.
             dt: Length of a step [ms].
             keep_state: Whether the state after the sequence will be needed; eligibility can be had cheaper otherwise.
+            weight: The weight that bounds see; None for the synapse's own.
+            differentiable: Let gradients pass through the change: to the rule's own parameters, the weight, spikes and
+                modulators.
 
         Returns:
             The change, summed over time and averaged over the batch, and the state after the last step (None unless
@@ -220,27 +227,33 @@ class Rule(nn.Module):
             TypeError: The synapse has no weight.
             ValueError: Shapes that do not fit, or something that the rule needs and was not given.
         """
-        seen = _activity(self, synapse, pre, post, modulators or {}, v, dt, keep_state)
-        if state is None:
-            state = self.initial_state(synapse, seen.pre[0], seen.post[0])
-        with torch.autocast(seen.weight.device.type, enabled=False):
-            terms, state = self.terms(seen, state)
-            change = combine(terms, seen)
+        with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
+            given = {"pre": pre, "post": post, "v": v, "weight": weight_of(synapse) if weight is None else weight}
+            if not differentiable:
+                given = {name: x if x is None else x.detach() for name, x in given.items()}
+            seen = _activity(self, synapse, modulators or {}, dt, keep_state, **given)
+            seen = seen._replace(differentiable=torch.is_grad_enabled())
+            if state is None:
+                state = self.initial_state(synapse, seen.pre[0], seen.post[0])
+            with torch.autocast(seen.weight.device.type, enabled=False):
+                terms, state = self.terms(seen, state)
+                change = combine(terms, seen)
         return change, state if keep_state else None
 
 
 def _activity(
     rule: Rule,
     synapse: nn.Module,
-    pre: Tensor,
-    post: Tensor,
     modulators: Mapping[str, Tensor | float],
-    v: Tensor | None,
     dt: float,
     keep_state: bool,
+    *,
+    pre: Tensor,
+    post: Tensor,
+    v: Tensor | None,
+    weight: Tensor,
 ) -> Activity:
     """Return what a rule sees, checked and in the dtype of the weight."""
-    weight = weight_of(synapse).detach()
     if not dt > 0:
         raise ValueError(f"Expected `dt` to be positive [ms], got {dt}.")
     if pre.dim() < 2 or pre.shape[:2] != post.shape[:2] or 0 in pre.shape[:2]:
@@ -252,14 +265,14 @@ def _activity(
         got = "none" if v is None else tuple(v.shape)
         raise ValueError(f"Expected `v`, the potential of the target [mV], of shape {tuple(post.shape)}, got {got}.")
     signals = {name: _modulator(name, each, pre, weight) for name, each in modulators.items()}
-    pre, post = pre.detach().to(weight.dtype), post.detach().to(weight.dtype)
-    v = None if v is None else v.detach().to(weight.dtype)
+    pre, post = pre.to(weight.dtype), post.to(weight.dtype)
+    v = None if v is None else v.to(weight.dtype)
     return Activity(synapse, weight, pre, post, v, signals, dt, keep_state)
 
 
 def _modulator(name: str, value: Tensor | float, pre: Tensor, weight: Tensor) -> Tensor:
     """Return a modulator as (time or 1, batch or 1)."""
-    signal = torch.as_tensor(value, dtype=weight.dtype, device=weight.device).detach()
+    signal = torch.as_tensor(value, dtype=weight.dtype, device=weight.device)
     shaped = signal.reshape(-1, 1) if signal.dim() < 2 else signal
     if shaped.dim() != 2 or any(got not in (1, want) for got, want in zip(shaped.shape, pre.shape[:2], strict=True)):
         raise ValueError(

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from typing_extensions import override
 
-from conex_nn.plasticity import GradientChange, Rule, weight_in_force, weight_of
+from conex_nn.plasticity import Clip, GradientChange, Link, Rule, weight_in_force, weight_of
 from conex_nn.structure.deferred import Deferred
 from conex_nn.structure.sparse_input import dense_by_events
 from conex_nn.synapses import Delay, Sparse, Synapse
@@ -52,6 +52,8 @@ class Connection(nn.Module):
         into: The change goes into the ``"weight"``, or into its gradient (``"grad"``), for an optimizer to follow.
         gradient: Whether the weight is trained by gradient as well; None for only where it has no rule, or one that
             goes into the gradient.
+        differentiable: Let gradients pass through what the rule does at each step: to its own parameters, and to the
+            spikes and weights before. All steps are kept; for small networks.
         tags: Names by which it can be found.
 
     Raises:
@@ -86,6 +88,7 @@ class Connection(nn.Module):
         when: Literal["sequence", "step"] = "sequence",
         into: Literal["weight", "grad"] = "weight",
         gradient: bool | None = None,
+        differentiable: bool = False,
         tags: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -110,6 +113,7 @@ class Connection(nn.Module):
             with torch.no_grad():
                 synapse.weight.abs_()  # pyright: ignore[reportCallIssue]
         self.rule, self.when, self.into, self.gradient = rule, when, into, gradient
+        self.differentiable = differentiable
         self._to_gradient: GradientChange | None = None
         _check_rule(self)
         self.register_load_state_dict_post_hook(_read_again)
@@ -321,6 +325,12 @@ class Connection(nn.Module):
         return ", ".join(shown)
 
 
+def _without_sums(rule: Rule) -> bool:
+    """Whether gradients can pass through all of a chain."""
+    links: Any = getattr(rule, "links", ())
+    return all(isinstance(link, Clip) or type(link).constrain_ is Link.constrain_ for link in list(links)[1:])
+
+
 def _check_rule(connection: Connection) -> None:
     """Raise unless what a connection shall learn by fits it; say which parameters are left to gradients."""
     rule, synapse = connection.rule, connection.synapse
@@ -331,8 +341,8 @@ def _check_rule(connection: Connection) -> None:
             f"{connection.when!r} and {connection.into!r}."
         )
     if rule is None:
-        if (connection.when, connection.into) != ("sequence", "weight"):
-            raise ValueError(f"Expected a `rule` of {ends} with `when` or `into`, got none.")
+        if (connection.when, connection.into, connection.differentiable) != ("sequence", "weight", False):
+            raise ValueError(f"Expected a `rule` of {ends} with `when`, `into` or `differentiable`, got none.")
     else:
         if not isinstance(rule, Rule):
             got = rule.__name__ if isinstance(rule, type) else type(rule).__name__
@@ -341,6 +351,11 @@ def _check_rule(connection: Connection) -> None:
             raise ValueError(
                 f'Expected `into="grad"` of {ends} with `when="sequence"` and a weight that is trained, got '
                 f"`when={connection.when!r}`, `gradient={connection.gradient}`."
+            )
+        if connection.differentiable and (connection.when != "step" or not _without_sums(rule)):
+            raise ValueError(
+                f'Expected `when="step"` of {ends} and no constraint but Clip, where the rule is `differentiable`, got '
+                f"`when={connection.when!r}` and {rule}."
             )
         rule.check(synapse)
     trained = connection.gradient

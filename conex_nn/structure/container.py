@@ -152,6 +152,7 @@ class Container(Storable):
         when: Literal["sequence", "step"] = "sequence",
         into: Literal["weight", "grad"] = "weight",
         gradient: bool | None = None,
+        differentiable: bool = False,
         name: str | None = None,
         late: bool = False,
         tags: Sequence[str] = (),
@@ -176,6 +177,7 @@ class Container(Storable):
             when: The weight changes after every ``"step"``, or once after a ``"sequence"``.
             into: The change goes into the ``"weight"``, or into its gradient (``"grad"``).
             gradient: Whether the weight is trained by gradient; None for where no rule changes it.
+            differentiable: Let gradients pass through what the rule does.
             name: What to call the connections; default ``<source>_to_<target>``.
             late: Wait for ends that do not exist yet.
             tags: Names by which the connections can be found.
@@ -198,6 +200,7 @@ class Container(Storable):
         arguments = {
             "compartment": compartment, "latency": latency, "axon_delay": axon_delay, "dendrite_delay": dendrite_delay,
             "gain": gain, "rule": rule, "when": when, "into": into, "gradient": gradient, "tags": tags,
+            "differentiable": differentiable,
         }  # fmt: skip
         call = (self._address(source), self._address(target), synapse, inhibitory, name, arguments, options)
         if late and not all(resolve(self, end, strict=False) for end in call[:2]):

@@ -60,8 +60,9 @@ class _Learner:
         """Return what the rule sees of the next steps, delayed and with one batch axis, and the state of the delays."""
         source, target = self.synapse.source_shape, self.synapse.target_shape
         steps, (rule, *lines) = len(post), state or RuleState(None, (), ())
-        pre = pre.detach().reshape(steps, -1, *source)
-        post = post.detach().reshape(steps, -1, *target)
+        if not self.connection.differentiable:
+            pre, post = pre.detach(), post.detach()
+        pre, post = pre.reshape(steps, -1, *source), post.reshape(steps, -1, *target)
         if v is not None:
             v = v.detach().reshape(steps, -1, *target)
         signals = self.signals(steps)
@@ -191,6 +192,8 @@ class Steps(_Learner):
         self.anchor: Tensor | None = None
         """The weight at the start as a graph sees it; None where there is none."""
         self.start: Tensor | None = None
+        self.current: Tensor | None = None
+        """The weight in force as a graph sees it."""
 
     def projector(self) -> Projector:
         """Return what takes spikes to currents with the weights in force now."""
@@ -200,8 +203,11 @@ class Steps(_Learner):
         if self.anchor is None or self.start is None:
             self.anchor = connection.in_force()
             self.start = self.anchor.detach()
-        change = weight_of(self.synapse).detach() - self.start
-        return connection.projector(weight=self.anchor + change)
+        if self.current is None:
+            self.current = self.anchor
+        if not connection.differentiable:
+            self.current = self.anchor + (weight_of(self.synapse).detach() - self.start)
+        return connection.projector(weight=self.current)
 
     def see(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
         """Learn from one step.
@@ -216,9 +222,17 @@ class Steps(_Learner):
             The state after it.
         """
         seen, rule_state = self.stretch(pre, post, v, state.rule)
+        graph = self.connection.differentiable and self.current is not None
         change, after = self.rule.update(
-            self.synapse, rule_state.rule, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt
-        )
+            self.synapse, rule_state.rule, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt,
+            weight=self.current if graph else None, differentiable=graph,
+        )  # fmt: skip
+        if graph:
+            self.current = self.current + change
+            self.rule.constrain_(self.current, self.synapse)
+            with torch.no_grad():
+                weight_of(self.synapse).data = self.current.detach()
+            return state._replace(rule=rule_state._replace(rule=after))
         change = mean_over_processes(change, seen.post.shape[1])
         apply_change(self.rule, self.synapse, change, in_place=not torch.is_grad_enabled(), last=False)
         self.connection.keep_magnitudes()

@@ -5,8 +5,12 @@ import pickle
 
 import pytest
 import torch
+from torch import nn
+from torch.testing import assert_close
 
-from tests.structure.learning_nets import STEPS, close, connections, hybrid, stimulus, weights
+import conex_nn as cx
+from conex_nn import plasticity as P  # noqa: N812
+from tests.structure.learning_nets import STEPS, close, connections, drawn, hybrid, stimulus, weights
 
 
 def test_gradients_pass_through_the_weights_in_force():
@@ -80,3 +84,52 @@ def test_pickled_and_copied_networks_learn():
     net(stimulus(0))
     for twin in (copy.deepcopy(net), pickle.loads(pickle.dumps(net))):
         twin(stimulus(0))
+
+
+def adjustable(a_plus: float) -> tuple[cx.Neocortex, nn.Parameter]:
+    torch.manual_seed(0)
+    net = cx.Neocortex(
+        retina=cx.InputLayer(6),
+        a=cx.Population(3, cx.LIF(tau_mem=4.0, resistance=4.0)),
+        out=cx.Population(2, cx.LI()),
+    )
+    amount = nn.Parameter(torch.tensor(a_plus, dtype=torch.float64))
+    rule = P.chain(cx.STDP(a_plus=amount, a_minus=0.02), P.Soft(0, 2), P.Clip(0, 2))
+    net.connect("retina", "a", cx.Dense, init=drawn(0, 0.8), rule=rule, when="step", differentiable=True)
+    net.connect("a", "out", cx.Dense, gradient=False)
+    return net.double(), amount
+
+
+def test_a_rule_learns_its_own_parameters():
+    """The gradient through all changes of a weight is what a small shift of the amount does to them."""
+    xs, ends, shift = stimulus(0, steps=12), [], 1e-6
+    net, amount = adjustable(0.05)
+    for a_plus in (0.05 - shift, 0.05 + shift):
+        twin, _ = adjustable(a_plus)
+        spikes = twin(xs)[0]["a"]
+        ends.append(weights(twin)["retina_sensory_to_a"])
+    out, _ = net(xs)
+    assert torch.equal(out["a"], spikes)
+    c = connections(net)["retina_sensory_to_a"]
+    # Without a surrogate's part: with spikes held fixed, only the rule makes the weight depend on its amount.
+    synapse = cx.Dense(6, 3, weight=weights(adjustable(0.05)[0])["retina_sensory_to_a"]).double()
+    weight, state = synapse.weight.detach().clone(), None
+    for pre, post in zip(xs, out["a"].detach(), strict=True):
+        change, state = c.rule.update(synapse, state, pre[None], post[None], weight=weight, differentiable=True)
+        weight = (weight + change).clamp(0, 2)
+    (slope,) = torch.autograd.grad(weight.sum(), amount)
+    assert slope != 0
+    assert_close(slope, (ends[1] - ends[0]).sum() / (2 * shift), rtol=1e-6, atol=0)
+    out["out"].square().sum().backward()
+    assert amount.grad is not None
+    assert amount.grad != 0
+    assert_close(weights(net)["retina_sensory_to_a"], weight.detach(), rtol=0, atol=1e-10)
+
+
+def test_what_gradients_cannot_pass():
+    net = cx.Neocortex(retina=cx.InputLayer(6), a=cx.Population(2, cx.LIF()))
+    with pytest.raises(ValueError, match="Clip"):
+        net.connect("retina", "a", cx.Dense, rule=cx.STDP(), differentiable=True)
+    rule = P.chain(cx.STDP(), P.Normalise(1.0))
+    with pytest.raises(ValueError, match="Clip"):
+        net.connect("retina", "a", cx.Dense, rule=rule, when="step", differentiable=True)
