@@ -6,13 +6,13 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
-import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
 from conex_nn.plasticity import Rule
 from conex_nn.structure.addresses import nearest, population_paths, resolve
 from conex_nn.structure.connection import Connection
+from conex_nn.structure.fit import check_fit, check_magnitudes
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.storable import Storable
 from conex_nn.structure.synapsis import Synapsis
@@ -238,10 +238,10 @@ class Container(Storable):
             made_synapse = (
                 synapse if isinstance(synapse, nn.Module) else _make(synapse, s, t, sender, receiver, options)
             )
-            _check_fit(made_synapse, s, t, sender, receiver)
+            check_fit(made_synapse, s, t, sender, receiver)
             negative = sender.inhibitory if inhibitory is None else inhibitory
             if negative and (options.get("weight") is not None or isinstance(synapse, nn.Module)):
-                _check_magnitudes(made_synapse, s)
+                check_magnitudes(made_synapse, s)
             key = _free_key(_pair_name(s, t), made)
             own = {"rule": copy.deepcopy(arguments["rule"])} if len(pairs) > 1 else {}
             made[key] = Connection(made_synapse, s, t, inhibitory=bool(negative), **{**arguments, **own})
@@ -380,22 +380,3 @@ def _options_of(synapse: Callable[..., nn.Module]) -> list[str] | None:
     if any(p.kind is p.VAR_KEYWORD for p in parameters):
         return None
     return [p.name for p in parameters[2:]] if inspect.isclass(synapse) else [p.name for p in parameters]
-
-
-def _check_fit(synapse: nn.Module, s: str, t: str, sender: Any, receiver: Any) -> None:
-    for end, path, part in (("source_shape", s, sender), ("target_shape", t, receiver)):
-        shape = getattr(synapse, end, None)
-        if shape is None or torch.Size(shape) != part.shape:
-            raise ValueError(
-                f"Expected a synapse whose `{end}` is that of {path!r}, {tuple(part.shape)}, got "
-                f"{None if shape is None else tuple(shape)} of {type(synapse).__name__}."
-            )
-
-
-def _check_magnitudes(synapse: nn.Module, source: str) -> None:
-    weight = getattr(synapse, "weight", None)
-    if weight is not None and bool((weight < 0).any()):
-        raise ValueError(
-            f"Expected `weight` from the inhibitory population {source!r} to be magnitudes, 0 or more [nA], got values "
-            f"down to {float(weight.detach().min()):g}. The connection makes their current negative by itself."
-        )
