@@ -247,6 +247,7 @@ def main(config: Config) -> dict[str, float]:
     found["validation_accuracy"] = validation["val/accuracy"]
     found["cells_per_class"] = labels[labels >= 0].bincount(minlength=data.num_classes).tolist()
     found["silent_cells"] = int((labels < 0).sum())
+    found["seconds"] = time.perf_counter() - clock
     found["seconds_of"] = {"learning": learned - clock, "labels": labelled - learned}
     file.write_text(json.dumps(found, indent=2))
     fields: Any = net.connections["fields"]
