@@ -196,12 +196,12 @@ def competition(recipe: Recipe, shape: tuple[int, ...]) -> cx.Sequential:
     nn.init.uniform_(conv.weight, 0.3, 0.7)
     population = cx.Population(
         (recipe.channels, *shape[1:]),
-        cx.LIF(tau_mem=8.0, v_threshold=torch.full((recipe.channels, 1, 1), 0.4)),
+        cx.LIF(tau_mem=8.0, v_threshold=torch.full((recipe.channels, 1, 1), 0.2)),
         winners=cx.KWinners(1, axis=0),
         behaviors=[FirstTakesAll(), Fatigue(2e-3)],
     )
     rule = cx.plasticity.chain(
-        cx.STDP(a_plus=2e-4, a_minus=0.0, tau_plus=8.0),
+        cx.STDP(a_plus=5e-3, a_minus=0.0, tau_plus=8.0),
         cx.plasticity.Soft(0, 1),
         cx.plasticity.Normalise(conv.weight[0].numel() / 5),
         cx.plasticity.Clip(0, 1),
