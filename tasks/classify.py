@@ -30,6 +30,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
+from typing_extensions import override
 
 import conex_nn as cx
 from tasks.command_line import parse
@@ -58,7 +59,7 @@ class Config:
     lr: float | None = None
     """Largest learning rate of the one-cycle schedule; without gradients, change by a pair of spikes [1]."""
     augment: bool | None = None
-    """Change training images a little: turn, shift and scale digits, mirror clothes; by default where gradients train."""
+    """Change training images a little: turn, shift and scale digits, mirror clothes; by default with gradients."""
     data_root: Path = Path("data")
     """Folder of the downloaded sets."""
     precision: Literal["32-true", "bf16-mixed", "64-true"] = "32-true"
@@ -144,12 +145,15 @@ def build(model: str, recipe: Recipe, shape: tuple[int, ...], classes: int) -> c
 class FirstTakesAll(cx.neurons.Behavior):
     """Who fires first in a sequence silences all others until its end."""
 
+    @override
     def initial_state(self, x: Tensor) -> Tensor:
         return torch.zeros_like(x, dtype=torch.bool)
 
+    @override
     def membrane(self, v: Tensor, state: Tensor, neuron: Any, *, dt: float) -> tuple[Tensor, Tensor]:
         return torch.where(state, neuron.v_reset, v), state
 
+    @override
     def spikes(self, spikes: Tensor, state: Tensor, neuron: Any, *, dt: float) -> tuple[Tensor, Tensor]:
         return spikes, state | (spikes.any(-1, keepdim=True) & (spikes == 0))
 
@@ -176,11 +180,14 @@ class Cells(nn.Module):
         )
 
     def initial_state(self, x: Tensor) -> Any:
+        """Return the state of the population."""
         return self.population.initial_state(x, ["proximal"])
 
     def step(self, x: Tensor, state: Any, *, dt: float = 1.0) -> tuple[Tensor, Any]:
+        """Advance by one step."""
         return self.population.step({"proximal": x}, state, dt=dt)
 
+    @override
     def forward(self, xs: Tensor, state: Any = None, *, dt: float = 1.0) -> tuple[Tensor, Any]:
         return self.population({"proximal": xs}, state, dt=dt)
 
@@ -192,6 +199,7 @@ class OnOff(nn.Module):
         super().__init__()
         self.encoder = encoder
 
+    @override
     def forward(self, x: Tensor) -> Tensor:
         return self.encoder(torch.cat([x, 1 - x], -3))
 
@@ -264,7 +272,7 @@ def classifier(learning: str, model: str, recipe: Recipe, data: Any) -> cx.train
     if learning == "hybrid":
         first = "weights1" if model == "mlp" else "conv1"
         rule = cx.STDP(a_plus=STRENGTH, a_minus=STRENGTH, tau_plus=5.0, tau_minus=5.0)
-        neurons = net.layer1
+        neurons: Any = net.layer1
         cx.plasticity.attach(rule, synapse=getattr(net, first), neuron=neurons, into="grad", gradient=True)
     return cx.training.SpikingClassifier(
         net,

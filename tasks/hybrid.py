@@ -1,4 +1,4 @@
-"""What local learning adds to gradients: a convolution that STDP has trained first, and then STDP and gradient together.
+"""What local learning adds to gradients: a convolution trained by STDP first, and then by STDP and gradient together.
 
 First the kernels of a convolution learn by STDP from images without labels: at each place the channels compete, the one
 that fires first learns what is there, and channels that win often get higher thresholds. Then a network with that layer
@@ -247,7 +247,7 @@ def network(
             drop3=cx.SequenceDropout(0.1),
             readout=nn.Linear(h, classes),
             membrane=cx.LI(tau_mem=2.0),
-        )  # fmt: skip
+        )
     )
     conv1: Any = net.conv1
     if variant in ("joint", "frozen STDP"):
@@ -368,9 +368,9 @@ def main(config: Config) -> dict[str, float]:
     kernels = pretrained(recipe, config, data)
     train = partial(trained, kernels=kernels, recipe=recipe, config=config, data=data)
     result = train("joint", epochs=recipe.epochs, images=None)
-    few = {"epochs": recipe.ablation_epochs, "images": recipe.ablation_images}
-    rows = {variant: train(variant, **few) for variant in VARIANTS}
-    title = f"{few['epochs']} epochs of {few['images']} images each"
+    epochs, images = recipe.ablation_epochs, recipe.ablation_images
+    rows = {variant: train(variant, epochs=epochs, images=images) for variant in VARIANTS}
+    title = f"{epochs} epochs of {images} images each"
     Console().print(shown(rows, title))
     path = config.out / "report.json"
     report = json.loads(path.read_text())
