@@ -98,6 +98,7 @@ RECIPES = {
     ("mnist", "conv"): Recipe(epochs=9, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32),
     ("fashionmnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
     ("fashionmnist", "conv"): Recipe(epochs=11, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, dropout=0.3),
+    ("digits", "hybrid"): Recipe(epochs=40, time=10, hidden=512, batch_size=32, lr=2e-3),
     ("digits", "stdp"): Recipe(epochs=10, time=20, hidden=300, batch_size=16, lr=0.05),
     ("digits", "rstdp"): Recipe(epochs=15, time=20, hidden=300, batch_size=16, lr=0.05),
     ("mnist", "stdp"): Recipe(epochs=1, time=20, hidden=400, batch_size=32, lr=0.1),
@@ -331,6 +332,8 @@ def main(config: Config) -> dict[str, float]:
     gradients = config.learning in ("surrogate", "hybrid")
     kind = config.model if gradients else config.learning
     base = RECIPES.get((name, kind), RECIPES["mnist", kind])
+    if config.model == "mlp" and config.learning == "hybrid":
+        base = RECIPES.get((name, "hybrid"), base)
     given = {key: getattr(config, key) for key in ("epochs", "time", "hidden", "batch_size", "lr")}
     recipe = Recipe(**{**asdict(base), **{key: value for key, value in given.items() if value is not None}})
 
