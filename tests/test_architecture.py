@@ -32,6 +32,7 @@ ONLY_IN = {
     "pytorch_lightning": {"training", "data"},
     "matplotlib": {"plots"},
 }
+SHARED = (["command_line"], ["first_spikes"])  # what tasks may see of each other
 VAGUE = {"utils", "misc", "helpers", "common", "specs", "base"}
 MAX_LINES = 400
 
@@ -69,7 +70,7 @@ def violations(path: Path, source: str) -> list[str]:
     for name in imported(source, path):
         first, *rest = name.split(".")
         own = top == "tasks" and len(path.parts) > 2 and rest[:1] == [path.parts[1]]  # a task that is a folder
-        if first == "tasks" and not own and not (top == "tasks" and rest[:1] == ["command_line"]):
+        if first == "tasks" and not own and not (top == "tasks" and rest[:1] in SHARED):
             problems.append(f"imports {name}: nothing imports tasks")
         if top == "tasks" and first == "conex_nn" and len(rest) > 2:
             problems.append(f"imports {name}: tasks use public names, from conex_nn or conex_nn.<part>")

@@ -16,12 +16,12 @@ import torch
 from rich.console import Console
 from rich.table import Table
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 import conex_nn as cx
-from tasks.features.first_spikes import Layer, LayerRecipe, features, forget, in_parts, retina, see, teach
 from tasks.features.linear_probe import fit_probe
 from tasks.features.pictures import draw
+from tasks.first_spikes.layer import Layer, LayerRecipe, features, forget, in_parts, retina, see, teach
+from tasks.first_spikes.parts import Parts, load
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,25 +96,6 @@ FAINTEST = 0.05
 """Contrast below which the retina does not fire, in parts of an image's strongest [1]."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Parts:
-    """Images and labels, each part for its own use."""
-
-    train: tuple[Tensor, Tensor]
-    """Learned from, in random order."""
-    validation: tuple[Tensor, Tensor]
-    """By which the readout is chosen."""
-    test: tuple[Tensor, Tensor]
-    """Looked at once."""
-    class_names: tuple[str, ...]
-    """Name of each class."""
-
-    @property
-    def classes(self) -> int:
-        """Number of classes [1]."""
-        return len(self.class_names)
-
-
 def compare(
     config: Config,
     recipe: Recipe,
@@ -158,24 +139,6 @@ def compare(
         "untrained": others(untrained, "untrained filters"),
         "raw pixels": accuracy(few.flatten(1), validation.flatten(1)),
     }
-
-
-def load(config: Config) -> Parts:
-    """Return the data."""
-    data = cx.data.by_name(config.data, root=config.data_root, batch_size=10_000, seed=config.seed)
-    data.prepare_data()
-    data.setup()
-
-    def part(loader: DataLoader[Any]) -> tuple[Tensor, Tensor]:
-        images, labels = zip(*(data.on_after_batch_transfer(batch, 0) for batch in loader), strict=True)
-        return torch.cat(images), torch.cat(labels)
-
-    return Parts(
-        train=part(data.train_dataloader()),
-        validation=part(data.val_dataloader()),
-        test=part(data.test_dataloader()),
-        class_names=data.class_names,
-    )
 
 
 def learn_layers(

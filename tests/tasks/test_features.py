@@ -9,7 +9,9 @@ from torch import nn
 
 from conex_nn.plasticity import Product, chain, learn
 from tasks.features import run
-from tasks.features.first_spikes import (
+from tasks.features.linear_probe import fit_probe
+from tasks.features.pictures import on_pixels
+from tasks.first_spikes.layer import (
     FirstSpikeSTDP,
     Layer,
     LayerRecipe,
@@ -21,8 +23,6 @@ from tasks.features.first_spikes import (
     see,
     teach,
 )
-from tasks.features.linear_probe import fit_probe
-from tasks.features.pictures import on_pixels
 
 
 def test_the_task_leaves_a_report_and_pictures(tmp_path):
