@@ -77,6 +77,9 @@ class Link:
         factor: Of its current, negative for inhibition [1].
         begins: Number of the first edge of each source, and of all edges, ``(sources + 1,)`` [1].
         targets: Target of each edge [1].
+        line: Currents in the target's dendrite, before ``factor``: those of the last steps, as many as the longest
+            delay there, then room for ``time`` steps, ``(longest + time, batch, targets)``; it is filled [nA].
+        late: Delay of each target's dendrite; None where all have the longest [1].
         learning: How its weight, which is then changed in place, learns at every step; None for not at all.
 
     Example:
@@ -92,6 +95,8 @@ class Link:
     factor: float = 1.0
     begins: Tensor | None = None
     targets: Tensor | None = None
+    line: Tensor | None = None
+    late: Tensor | None = None
     learning: Learning | None = None
 
     @property
@@ -182,6 +187,7 @@ def lif_loop(
         table.rows += [
             link.source, link.kind, link.delay, sizes[link.source], table.at(link.weight), table.index(link.begins),
             table.index(link.targets), table.at(link.history), table.number(link.factor),
+            table.at(link.line), 0 if link.line is None else len(link.line) - steps, table.index(link.late),
         ]  # fmt: skip
     lists = torch.empty(batch * slots * width, dtype=torch.int32)
     counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
@@ -206,5 +212,6 @@ def lif_loop(
         scalars=(dt,),
     )
     for link in learners:
-        link.learning.finish()
+        if link.learning is not None:
+            link.learning.finish()
     return spikes, potentials, left

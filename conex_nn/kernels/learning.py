@@ -4,6 +4,7 @@ import math
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -24,7 +25,9 @@ _WORTH = 60_000
 
 @dataclass(frozen=True)
 class Learning:
-    r"""Pair rules with traces x of both sides, averaged over the batch: a change of each weight at each step,
+    r"""Pair rules with traces x of both sides, averaged over the batch.
+
+    They change each weight at each step by
 
     .. math:: \Delta w = d\,[A_p B_p(w) H(x_\mathrm{pre}, s_\mathrm{post})
         + A_m B_m(w) H(s_\mathrm{pre}, x_\mathrm{post} + c)],
@@ -60,6 +63,7 @@ class Learning:
         axon_history: The last of them before the start, ``(at least axon, batch, sources)`` [1].
         dendrite: Delay of the target's spikes, as the rule sees them [1].
         dendrite_history: The last of them before the start, ``(at least dendrite, batch, targets)`` [1].
+        source: Number of the population whose spikes the rule sees; None for the one that sends [1].
         by_target: Of edges: number of the first into each target in the following lists; edges; and their sources.
 
     Example:
@@ -95,6 +99,7 @@ class Learning:
     axon_history: Tensor | None = None
     dendrite: int = 0
     dendrite_history: Tensor | None = None
+    source: int | None = None
     by_target: tuple[Tensor, Tensor, Tensor] | None = None
     scales: Tensor = field(default_factory=lambda: torch.ones(2, dtype=torch.float64))
 
@@ -127,7 +132,7 @@ class Table:
         Args:
             tensor: Any tensor; one that is written to has to be laid out as the kernel expects.
         """
-        return 0 if tensor is None else self._keep(tensor.to(self.real))
+        return 0 if tensor is None else self.keep(tensor.to(self.real))
 
     def index(self, index: Tensor | None) -> int:
         """Return the address of a list of numbers.
@@ -135,7 +140,7 @@ class Table:
         Args:
             index: Whole numbers.
         """
-        return 0 if index is None else self._keep(index.int())
+        return 0 if index is None else self.keep(index.int())
 
     def room(self, *shape: int, dtype: torch.dtype | None = None) -> int:
         """Return the address of new memory, all 0.
@@ -144,7 +149,7 @@ class Table:
             shape: Its shape.
             dtype: Its type.
         """
-        return self._keep(torch.zeros(*shape, dtype=dtype or self.real))
+        return self.keep(torch.zeros(*shape, dtype=dtype or self.real))
 
     def number(self, value: float) -> int:
         """Return the bits of a number as a double.
@@ -158,7 +163,12 @@ class Table:
         """Return all rows."""
         return torch.tensor(self.rows, dtype=torch.int64)
 
-    def _keep(self, tensor: Tensor) -> int:
+    def keep(self, tensor: Tensor) -> int:
+        """Return the address of a tensor as it is.
+
+        Args:
+            tensor: Any tensor.
+        """
         self.alive.append(tensor.contiguous())
         return self.alive[-1].data_ptr()
 
@@ -184,7 +194,7 @@ def learner_rows(
     """
     cuts = [_cut(link, sizes[link.source], batch) for link in links]
     area = max((cut[2] for cut in cuts), default=0)
-    wide = max([area if link.kind else sizes[link.target] for link in links] + [_ROWS if links else 0])
+    wide = max([0, *(max(_ROWS, area if link.kind else sizes[link.target]) for link in links)])
     touched = sum(sizes) * batch
     for link, (rows, chunks, _) in zip(links, cuts, strict=True):
         values = _values(table, link, sizes, batch, rows, chunks) | {"area": area, "wide": wide}
@@ -199,8 +209,8 @@ def _cut(link: Any, sources: int, batch: int) -> tuple[int, int, int]:
         return sources, 1, sources
     if link.kind == 1:
         rows = max(1, -(-sources // _EDGE_PIECES))
-        starts = link.begins[::rows].tolist() + [len(link.targets)]
-        longest = max(after - before for before, after in zip(starts, starts[1:], strict=False))
+        starts = [*link.begins[:-1:rows].tolist(), len(link.targets)]
+        longest = max(after - before for before, after in pairwise(starts))
         return rows, -(-sources // rows), longest if batch > 1 else 0
     rows = _ROWS if batch > 1 else max(_PIECES, -(-sources // _PIECES))
     return rows, -(-sources // rows), rows * link.weight.shape[1] if batch > 1 else 0
@@ -220,7 +230,7 @@ def _values(table: Table, link: Any, sizes: Sequence[int], batch: int, rows: int
     clips = learning.low > -math.inf or learning.high < math.inf
     sums = learning.normalise == "target"
     return {
-        "source": link.source,
+        "source": link.source if learning.source is None else learning.source,
         "target": link.target,
         "sources": n,
         "targets": m,
@@ -255,7 +265,7 @@ def _values(table: Table, link: Any, sizes: Sequence[int], batch: int, rows: int
         "modulator": at(learning.modulator),
         "eligibility": at(learning.eligibility),
         "keep_eligibility": number(learning.keep_eligibility),
-        "scales": table._keep(learning.scales),
+        "scales": table.keep(learning.scales),
         "low": number(learning.low),
         "high": number(learning.high),
         "clips": int(clips),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from conex_nn.structure.by_events import EventLoop
+from conex_nn.structure.by_events import EventLoop, competes
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
 from conex_nn.structure.graph import Part
 from conex_nn.structure.learning import Learning
@@ -188,8 +188,8 @@ class _Chunk:
                 self.sequences[edge.source], self.connections[edge.name], connection.projector()
             )
             self._deliver(arrivals[edge.target], edge.name, current)
-        if part.block is None:
-            path = part.populations[0]
+        path = part.populations[0]
+        if part.block is None and not competes(self.network.populations[path]):
             spikes = self._population(path, arrivals[path], self.steps)
             self.sequences[path] = self.network.populations[path].axon(spikes)
         else:
@@ -213,35 +213,34 @@ class _Chunk:
     def _by_events(self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]]) -> int:
         """Advance a loop by events as far as that pays, and return how many steps that were."""
         network, (path, xs) = self.network, self.like
-        seen = network.observers.keys() & set(part.populations) or network.listeners.keys() & {
-            e.name for e in part.inner
-        }
+        edges = (*part.inner, *part.streamed)
+        seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen:
             return 0
-        if part.streamed or any(edge.plastic for edge in part.inner):
+        if network.listeners.keys() & {edge.name for edge in edges}:
             return 0
-        loop = EventLoop.of(part, network.populations, network.connections, like=xs)
+        learners = {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
+        loop = EventLoop.of(part, network.populations, network.connections, like=xs, learners=learners)
         if loop is None:
             return 0
         samples = xs[0].numel() // network.populations[path].shape.numel()
         under_way = {edge.name: self.connections[edge.name].axon for edge in part.inner}
-        if not network.by_events and samples > _FEW and not _sparse(under_way):
+        always = network.by_events or bool(learners) or not part.inner or samples <= _FEW
+        if not always and not _sparse(under_way):
             return 0
-        size = self.steps if network.by_events or samples <= _FEW else _TRIAL
+        size = self.steps if always else _TRIAL
         for begin in range(0, self.steps, size):
             steps = min(size, self.steps - begin)
             here = {p: {c: xs[begin : begin + steps] for c, xs in arrivals[p].items()} for p in part.populations}
-            done = loop.run(here, self.populations, self.connections, steps=steps, dt=self.dt)
+            known = {edge.source: self.sequences[edge.source][begin : begin + steps] for edge in part.streamed}
+            done = loop.run(here, self.populations, self.connections, known, steps=steps, dt=self.dt)
             if done is None:
                 return begin
-            outputs, states = done
+            outputs, states, sent = done
             self.populations |= states
+            self.connections |= sent
             for p, spikes in outputs.items():
                 pieces[p].append(spikes)
-            for edge in part.inner:
-                spikes, kept = outputs[edge.source], len(self.connections[edge.name].axon)
-                # A view would keep all of them in memory.
-                self._push(edge.name, spikes[-kept:].clone() if 0 < kept < steps else spikes)
             if begin + steps < self.steps and not _sparse(outputs):
                 return begin + steps
         return self.steps
@@ -250,7 +249,7 @@ class _Chunk:
         self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]], first: int
     ) -> None:
         """Advance a loop block by block, from a step on."""
-        size = min(part.block or 1, self.network.block or self.steps)
+        size = min(part.block or self.steps, self.network.block or self.steps)
         learners = {
             e: self.learning.steps[e.name] for e in (*part.inner, *part.streamed) if e.name in self.learning.steps
         }

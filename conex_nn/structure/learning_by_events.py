@@ -68,12 +68,13 @@ class LearningPlan:
         self.rule, self.synapse, self._found = rule, synapse, found
 
     @classmethod
-    def of(cls, rule: Rule, synapse: Any) -> "LearningPlan | None":
+    def of(cls, rule: Rule, synapse: Any, *, magnitudes: bool = False) -> "LearningPlan | None":
         """Return the plan of a rule, else None.
 
         Args:
             rule: The rule, or a chain.
             synapse: What learns.
+            magnitudes: Whether weights stop at 0, because their sign is the source's.
         """
         if type(synapse) not in (Dense, OneToOne) and not (type(synapse) is Sparse and synapse.delay is None):
             return None
@@ -83,6 +84,10 @@ class LearningPlan:
             return None
         if type(synapse) is OneToOne and found.normalise is not None:
             return None
+        if magnitudes:
+            if bool((synapse.weight.detach() < 0).any()):
+                return None
+            _clip(found, (0.0, math.inf))
         if found.bound is not None and found.shift:
             return None  # what is taken off at each spike slows down towards the other end
         if found.by and found.memory is not None:
@@ -100,12 +105,6 @@ class LearningPlan:
         """Return the names of the modulators that it reads."""
         return self._found.by if self._found.memory is None else self._found.memory[1].by
 
-    @property
-    def stays_positive(self) -> bool:
-        """Whether no weight can become negative."""
-        low = max(self._found.before[0], self._found.after[0])
-        return low >= 0 and not bool((self.synapse.weight.detach() < 0).any())
-
     def learning(
         self,
         state: Any,
@@ -115,6 +114,7 @@ class LearningPlan:
         post: Tensor,
         steps: int,
         dt: float,
+        **options: Any,
     ) -> Learning | None:
         """Return what the kernel is told, or None where a modulator needs the step loop.
 
@@ -125,8 +125,10 @@ class LearningPlan:
             post: Likewise ``(batch, targets)``.
             steps: Number of steps [1].
             dt: Length of a step [ms].
+            options: Of :class:`conex_nn.kernels.Learning`: the delays, and what they hold.
         """
-        found, options = self._found, dict(self._found.options)
+        found = self._found
+        options |= found.options
         batch = len(pre)
         if self.names():
             signal = pre.new_ones(1, 1)
@@ -148,7 +150,7 @@ class LearningPlan:
             options["eligibility"] = (
                 torch.zeros_like(weight) if before is None else _by_source(self.synapse, before).clone()
             ).contiguous()
-            options["keep_eligibility"] = math.exp(-dt / modulated.tau)  # pyright: ignore[reportOptionalOperand]
+            options["keep_eligibility"] = math.exp(-dt / (modulated.tau or math.inf))
         if self.synapse.mask is not None:
             options["mask"] = self.synapse.mask.t().to(pre.dtype).contiguous()
         if type(self.synapse) is Sparse:
@@ -233,17 +235,21 @@ def _read_link(found: _Found, number: int, link: Any) -> bool:
             found.by += link.by
         else:
             found.memory = (number, link)
-    elif type(link) is Normalise and found.normalise is None:
-        found.normalise = link
+    elif type(link) is Normalise and (link.late or found.normalise is None):
+        found.normalise = found.normalise if link.late else link
     elif type(link) is Clip or (type(link) is Dale and not isinstance(link.sign, Tensor)):
-        ends = _ends(link)
-        if found.normalise is None:
-            found.before = _both(found.before, ends)
-        else:
-            found.after = _both(found.after, ends)
+        _clip(found, _ends(link))
     else:
         return False
     return True
+
+
+def _clip(found: _Found, ends: tuple[float, float]) -> None:
+    """Note that weights are clipped, before they are normalised or after it."""
+    if found.normalise is None:
+        found.before = _both(found.before, ends)
+    else:
+        found.after = _both(found.after, ends)
 
 
 def _ends(link: Any) -> tuple[float, float]:

@@ -149,10 +149,10 @@ class Case:
                     past.new_zeros(self.batch, self.sizes[source]),
                     past.new_zeros(self.batch, self.sizes[target]),
                 )
-                learning = plan.learning(None, signals, pre=pre, post=post, steps=self.steps, dt=DT)
-                assert learning is not None
                 history = {"axon_history": past, "dendrite_history": past.new_zeros(dendrite, *post.shape)}
-                learning.__dict__.update(axon=axon, dendrite=dendrite, **history)
+                late = {"axon": axon, "dendrite": dendrite, **history}
+                learning = plan.learning(None, signals, pre=pre, post=post, steps=self.steps, dt=DT, **late)
+                assert learning is not None
             options, weight = {}, synapse.weight.detach()
             if type(synapse) is cx.Dense:
                 weight = weight.mT

@@ -72,7 +72,7 @@ def make_sample(real, uniform, pauses):
     add_row, add_edges = make_add(real)
     add_four = make_add_four(real)
     list_events = make_list(real)
-    zero = real(0)
+    zero, one = real(0), real(1)
     step = make_step(real, uniform, pauses)
     compete = make_compete(real, uniform, pauses)
 
@@ -131,16 +131,28 @@ def make_sample(real, uniform, pauses):
                 weights, factor = as_pointer(link[4], real), real(as_double(link[8]))
                 begins, targets = as_pointer(link[5], types.int32), as_pointer(link[6], types.int32)
                 sender = offset(table, s * of.POPULATION)
+                onto, size = current, factor
+                if link[9] != 0:  # it waits in the dendrite
+                    onto, size = offset(as_pointer(link[9], real), ((link[10] + t) * batch + b) * n), one
+                    clear(onto, n)
                 if t < delay:
                     sent = offset(as_pointer(link[7], real), (t * batch + b) * sources)
                     number = list_events(sent, order, sources)
-                    receive(current, kind, weights, begins, targets, factor, sent, order, number, n)
+                    receive(onto, kind, weights, begins, targets, size, sent, order, number, n)
                 else:
                     past = (t - delay) % slots
                     here = offset(events, past * width + sender[10])
                     sent = offset(as_pointer(sender[8], real), ((t - delay) * batch + b) * sources)
                     number = count[past * populations + s]
-                    receive(current, kind, weights, begins, targets, factor, sent, here, number, n)
+                    receive(onto, kind, weights, begins, targets, size, sent, here, number, n)
+                if link[9] != 0:
+                    line = offset(as_pointer(link[9], real), b * n)
+                    if link[11] == 0:
+                        add_row(current, offset(line, t * batch * n), factor, n)
+                    else:
+                        late = as_pointer(link[11], types.int32)
+                        for j in range(n):
+                            current[j] += factor * line[(t + link[10] - late[j]) * batch * n + j]
             rows, period = as_pointer(record[4], real), record[5]
             v, left = offset(as_pointer(record[6], real), b * n), offset(as_pointer(record[7], real), b * n)
             decay, gain, drive = rows, offset(rows, period), offset(rows, 2 * period)
@@ -207,15 +219,15 @@ def learning_loop(real):
     @inline
     def locate(records, learners, field, q, wanted):
         """Return which connection a chunk belongs to, and its number there; of those that normalise, or of all."""
-        l = 0
-        while l < learners:
-            record = offset(records, l * of.LEARNER)
+        which = 0
+        while which < learners:
+            record = offset(records, which * of.LEARNER)
             size = record[field] if not wanted or record[of.NORMALISE] == 1 else 0
             if q < size:
                 break
             q -= size
-            l += 1
-        return l, q
+            which += 1
+        return which, q
 
     def kernel(args):
         steps, batch, populations, slots, width = args[1], args[2], args[3], args[4], args[5]
@@ -230,8 +242,8 @@ def learning_loop(real):
         marks = offset(as_pointer(args[17], types.int32), place * 2 * width)
         records = offset(table, populations * of.POPULATION + links * of.CONNECTION)
         rows, blocks, again = 0, 0, 0
-        for l in range(learners):
-            record = offset(records, l * of.LEARNER)
+        for which in range(learners):
+            record = offset(records, which * of.LEARNER)
             rows += record[of.CHUNKS]
             if record[of.NORMALISE] == 1:
                 blocks += record[of.BLOCKS]
@@ -251,29 +263,27 @@ def learning_loop(real):
                 current, order = offset(currents, q * width), offset(orders, q * width)
                 events, count = offset(lists, q * slots * width), offset(counts, q * slots * populations)
                 sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)
-                for l in range(learners):
-                    record = offset(records, l * of.LEARNER)
+                for which in range(learners):
+                    record = offset(records, which * of.LEARNER)
                     remember(record, table, populations, t, q, batch, slots, width, lists, counts)
             elif q < blocks_begin:
                 wait(shared, t * pieces + rows_begin)
-                l, q = locate(records, learners, of.CHUNKS, q - rows_begin, False)
-                if l < learners:
-                    learn(
-                        offset(records, l * of.LEARNER), table, populations, t, q, batch, slots, width, lists, counts,
-                        dt, scratch, marks,
-                    )  # fmt: skip
+                which, q = locate(records, learners, of.CHUNKS, q - rows_begin, False)
+                if which < learners:
+                    record = offset(records, which * of.LEARNER)
+                    learn(record, table, populations, t, q, batch, slots, width, lists, counts, dt, scratch, marks)
                 else:
                     record = offset(table, q * of.POPULATION)
                     if record[15] != 0:
                         move_threshold(record, populations, q, t, batch, slots, width, lists, counts)
             elif q < again_begin:
                 wait(shared, t * pieces + blocks_begin)
-                l, q = locate(records, learners, of.BLOCKS, q - blocks_begin, True)
-                factors(offset(records, l * of.LEARNER), q)
+                which, q = locate(records, learners, of.BLOCKS, q - blocks_begin, True)
+                factors(offset(records, which * of.LEARNER), q)
             else:
                 wait(shared, t * pieces + again_begin)
-                l, q = locate(records, learners, of.CHUNKS, q - again_begin, True)
-                scale(offset(records, l * of.LEARNER), q)
+                which, q = locate(records, learners, of.CHUNKS, q - again_begin, True)
+                scale(offset(records, which * of.LEARNER), q)
             finish(shared)
 
     return kernel

@@ -1,4 +1,4 @@
-"""How connections learn from one step: traces of each sample, then the rows of the weight, then the sums of its columns.
+"""How connections learn from one step: traces of each sample, then rows of the weight, then sums of its columns.
 
 A chunk is a few rows, all weights of a few source neurons. What samples have to say about a row is added up in their
 order, so the number of threads does not matter.

@@ -1,4 +1,4 @@
-"""What the kernel of events is told of each connection that learns, as a row of integers; no numba is needed to read it."""
+"""What the kernel of events is told of a connection that learns, as a row of integers; read without numba."""
 
 __all__ = ["FIELDS"]
 
@@ -30,7 +30,7 @@ FIELDS = (
 LEARNER = len(FIELDS)
 """Integers of such a row."""
 
-POPULATION, CONNECTION = 18, 9
+POPULATION, CONNECTION = 18, 12
 """Integers of the rows of populations and of connections."""
 
 BLOCK = 256
