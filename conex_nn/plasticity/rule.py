@@ -228,10 +228,11 @@ class Rule(nn.Module):
             ValueError: Shapes that do not fit, or something that the rule needs and was not given.
         """
         with torch.set_grad_enabled(differentiable and torch.is_grad_enabled()):
-            given = {"pre": pre, "post": post, "v": v, "weight": weight_of(synapse) if weight is None else weight}
+            weight = weight_of(synapse) if weight is None else weight
             if not differentiable:
-                given = {name: x if x is None else x.detach() for name, x in given.items()}
-            seen = _activity(self, synapse, modulators or {}, dt, keep_state, **given)
+                pre, post, weight = pre.detach(), post.detach(), weight.detach()
+                v = None if v is None else v.detach()
+            seen = _activity(self, synapse, modulators or {}, dt, keep_state, pre=pre, post=post, v=v, weight=weight)
             seen = seen._replace(differentiable=torch.is_grad_enabled())
             if state is None:
                 state = self.initial_state(synapse, seen.pre[0], seen.post[0])

@@ -222,16 +222,16 @@ class Steps(_Learner):
             The state after it.
         """
         seen, rule_state = self.stretch(pre, post, v, state.rule)
-        graph = self.connection.differentiable and self.current is not None
+        before = self.current if self.connection.differentiable else None
         change, after = self.rule.update(
             self.synapse, rule_state.rule, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt,
-            weight=self.current if graph else None, differentiable=graph,
+            weight=before, differentiable=before is not None,
         )  # fmt: skip
-        if graph:
-            self.current = self.current + change
-            self.rule.constrain_(self.current, self.synapse)
+        if before is not None:
+            self.current = after_change = before + change
+            self.rule.constrain_(after_change, self.synapse)
             with torch.no_grad():
-                weight_of(self.synapse).data = self.current.detach()
+                weight_of(self.synapse).data = after_change.detach()
             return state._replace(rule=rule_state._replace(rule=after))
         change = mean_over_processes(change, seen.post.shape[1])
         apply_change(self.rule, self.synapse, change, in_place=not torch.is_grad_enabled(), last=False)
