@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
-from weakref import WeakMethod
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
+from conex_nn.plasticity.gradient_change import GradientChange
 from conex_nn.plasticity.hebbian import feature_axes, weight_of
 from conex_nn.plasticity.learn import apply_change
 from conex_nn.plasticity.processes import mean_over_processes
@@ -176,7 +174,8 @@ class Attachment:
         self.state: Any = None
         self._call: _Call | None = None
         self._waiting: _Sequence | None = None
-        self._pending: Tensor | None = None
+        self.to_gradient = GradientChange(lambda: weight_of(synapse))
+        """What waits to go into the gradient of the weight."""
         self._weight: Tensor | None = None
         names = (f"plasticity{i or ''}" for i in range(1_000))
         self._name = next(name for name in names if not hasattr(synapse, name))
@@ -187,14 +186,6 @@ class Attachment:
             synapse.register_forward_hook(self._after, always_call=True),
             neuron.register_forward_hook(self._fired, with_kwargs=True),
         ]
-        if into == "grad":
-            method = WeakMethod(self._before_step)
-
-            def before_step(optimizer: Optimizer, *_: Any) -> None:
-                if (alive := method()) is not None:
-                    alive(optimizer)
-
-            self._handles.append(register_optimizer_step_pre_hook(before_step))
 
     def remove(self) -> None:
         """End it. What was learned stays."""
@@ -238,17 +229,6 @@ class Attachment:
             self.rule.constrain_(weight_of(self.synapse).data, self.synapse)
             self.rule.finish_(weight_of(self.synapse).data, self.synapse)
 
-    @torch.no_grad()
-    def give(self) -> None:
-        """Give what was learned to the gradient now, where no backward pass has taken it along.
-
-        An optimizer of torch calls for it at the start of its step. One whose step is given a closure has to be helped:
-        what the closure runs comes after that.
-        """
-        if self._pending is not None:
-            weight = weight_of(self.synapse)
-            weight.grad = self._deliver(torch.zeros_like(weight) if weight.grad is None else weight.grad)
-
     def _learns(self) -> bool:
         """Whether the synapse runs for the first time, in training."""
         if not (self.synapse.training and self.rule.enabled):
@@ -278,12 +258,12 @@ class Attachment:
                 f"Expected `learn({', '.join(f'{name}=...' for name in self.rule.modulators())})` after each sequence, "
                 "got another sequence. Call `discard()` to learn nothing from the last one."
             )
-        if self.into == "grad" and self._pending is None:
+        if self.into == "grad" and self.to_gradient.pending is None:
             self.constrain()
         if torch.is_grad_enabled() and "weight" in synapse._parameters:
             self._weight = synapse._parameters["weight"]
             assert self._weight is not None  # noqa: S101  `rule.check` has seen to it
-            synapse._parameters["weight"] = weight_in_force(self._weight, self._deliver)  # pyright: ignore[reportArgumentType]
+            synapse._parameters["weight"] = weight_in_force(self._weight, self.to_gradient.deliver)  # pyright: ignore[reportArgumentType]
 
     def _after(self, synapse: nn.Module, inputs: tuple[Any, ...], output: Any) -> None:
         """Note what went through the synapse."""
@@ -321,20 +301,7 @@ class Attachment:
         if self.into == "weight":
             apply_change(self.rule, self.synapse, change, in_place=not found.graph)
         else:
-            self._pending = change if self._pending is None else self._pending + change
-
-    def _deliver(self, grad: Tensor) -> Tensor:
-        """Take what was learned off a gradient that comes back."""
-        if self._pending is None:
-            return grad
-        change, self._pending = self._pending, None
-        return grad - change.to(grad.dtype)
-
-    def _before_step(self, optimizer: Optimizer) -> None:
-        """Give what no backward pass has taken along to an optimizer that holds the weight."""
-        weight = weight_of(self.synapse)
-        if any(p is weight for group in optimizer.param_groups for p in group["params"]):
-            self.give()
+            self.to_gradient.add(change)
 
 
 def _sequence(synapse: nn.Module, call: _Call, fired: Tensor) -> tuple[Tensor, Tensor]:

@@ -44,6 +44,17 @@ class GradientChange:
         """
         self.pending = change if self.pending is None else self.pending + change
 
+    @torch.no_grad()
+    def give(self) -> None:
+        """Take what waits off ``.grad`` now, where no backward pass has taken it along.
+
+        An optimizer of torch calls for it at the start of its step. One whose step is given a closure has to be helped:
+        what the closure runs comes after that.
+        """
+        if self.pending is not None:
+            weight = self.weight()
+            weight.grad = self.deliver(torch.zeros_like(weight) if weight.grad is None else weight.grad)
+
     def deliver(self, grad: Tensor) -> Tensor:
         """Return a gradient less what waited.
 
@@ -59,17 +70,14 @@ class GradientChange:
 _LIVING: "WeakSet[GradientChange]" = WeakSet()
 
 
-@torch.no_grad()
 def _before_step(optimizer: Optimizer, *_: Any) -> None:
-    """Give an optimizer what no backward pass has taken along."""
     waiting = [change for change in _LIVING if change.pending is not None]
     if not waiting:
         return
     held = {id(p) for group in optimizer.param_groups for p in group["params"]}
     for change in waiting:
-        weight = change.weight()
-        if id(weight) in held:
-            weight.grad = change.deliver(torch.zeros_like(weight) if weight.grad is None else weight.grad)
+        if id(change.weight()) in held:
+            change.give()
 
 
 register_optimizer_step_pre_hook(_before_step)

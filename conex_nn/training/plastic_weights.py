@@ -61,8 +61,9 @@ def give_changes(net: nn.Module) -> None:
     Example:
         >>> give_changes(nn.Linear(2, 2))
     """
-    for attachment in attached(net).values():
-        attachment.give()
+    for owner in (*attached(net).values(), *net.modules()):
+        if isinstance(getattr(owner, "rule", None), Rule) and owner.into == "grad":  # pyright: ignore
+            owner.to_gradient.give()  # pyright: ignore
     for module in net.modules():
         if isinstance(getattr(module, "rule", None), Rule):
             connection: Any = module

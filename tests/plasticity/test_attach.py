@@ -137,11 +137,11 @@ def test_traces_begin_anew_unless_carried():
         for begin, end in parts:
             change, state = rule.update(twin[0], state if carry else None, xs[begin:end], post[begin:end])
             total = total + change
-        got[carry] = handle._pending
-        torch.testing.assert_close(handle._pending, total)
+        got[carry] = handle.to_gradient.pending
+        torch.testing.assert_close(handle.to_gradient.pending, total)
         net(xs[:6])  # a sequence that starts at rest
         fresh, _ = rule.update(twin[0], None, xs[:6], post[:6])
-        torch.testing.assert_close(handle._pending, total + fresh)
+        torch.testing.assert_close(handle.to_gradient.pending, total + fresh)
         handle.remove()
     assert not torch.allclose(got[False], got[True])
 
@@ -152,7 +152,7 @@ def test_blocks_that_are_detached_go_on():
         net = _net()
         handle = attach(STDP(), synapse=net[0], neuron=net[1], carry=True, into="grad")
         net(xs, detach_every=every)
-        weights.append(handle._pending)
+        weights.append(handle.to_gradient.pending)
         handle.remove()
     torch.testing.assert_close(*weights)
 
@@ -206,7 +206,7 @@ def test_into_the_gradient(loss, zero_first):
     torch.testing.assert_close(net[2].weight.grad, gradient - change)
     if loss:
         torch.testing.assert_close(net[0].weight.grad, plain[0].weight.grad)
-    assert handle._pending is None
+    assert handle.to_gradient.pending is None
     handle.remove()
 
 
@@ -218,11 +218,11 @@ def test_into_the_gradient_beside_what_was_there():
     with torch.no_grad():
         net(xs)
     assert net[0].weight.max() == 0.5  # constraints come before the sequence
-    change = handle._pending.clone()
+    change = handle.to_gradient.pending.clone()
     net[0].weight.grad = torch.ones_like(net[0].weight)
     other = torch.optim.SGD(net[2].parameters(), lr=0.1)
     other.step()
-    assert handle._pending is not None
+    assert handle.to_gradient.pending is not None
     optimizer = torch.optim.SGD(net[0].parameters(), lr=0.1)
     optimizer.step()
     torch.testing.assert_close(net[0].weight.grad, 1 - change)
