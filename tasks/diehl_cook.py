@@ -118,7 +118,8 @@ def build(config: Config, recipe: Recipe, shape: tuple[int, ...]) -> cx.Neocorte
             resistance=1 / -math.expm1(-1 / tau_mem),  # a current of 1 nA for one step lifts the potential by 1 mV
         )
 
-    threshold = cx.AdaptiveThreshold(increment=recipe.rise * batch, tau=recipe.tau_threshold / batch)
+    share = math.sqrt(neurons / recipe.neurons)  # of more cells each fires less often: thresholds reach the same height
+    threshold = cx.AdaptiveThreshold(increment=recipe.rise * share * batch, tau=recipe.tau_threshold * share / batch)
     net = cx.Neocortex(
         retina=cx.InputLayer(*shape),
         exc=cx.Population(

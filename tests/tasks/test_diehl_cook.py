@@ -50,6 +50,16 @@ def test_a_batch_of_equals_raises_thresholds_as_often_as_each_of_them_would():
     assert torch.equal(net["exc"].behaviors["threshold"].theta, one)
 
 
+def test_thresholds_of_more_cells_reach_the_same_height():
+    recipe, heights = diehl_cook.MNIST, []
+    for neurons in (100, 400, 1600):
+        net = diehl_cook.build(diehl_cook.Config(neurons=neurons), recipe, (1, 28, 28))
+        threshold = net["exc"].behaviors["threshold"]
+        heights.append(threshold.increment * threshold.tau / neurons)  # of as many spikes in all, in the long run
+    torch.testing.assert_close(torch.cat(heights), heights[1].expand(3))
+    assert heights[1].item() == pytest.approx(recipe.rise * recipe.tau_threshold / recipe.neurons)
+
+
 def test_no_label_comes_from_validation_or_test_images(tmp_path, monkeypatch):
     seen = []
     update = cx.training.LabelAssignment.update
