@@ -282,7 +282,11 @@ def classifier(net: nn.Module, config: Config, classes: int) -> cx.training.Spik
 
 
 def pretrained(recipe: Recipe, config: Config, data: Any) -> Tensor:
-    """Return the kernels that STDP learns without labels, and leave pictures of them."""
+    """Return the kernels that STDP learns without labels, and leave pictures of them.
+
+    They excite. Where nothing competes any more, an inhibition as strong in the mean, and the same all over a kernel,
+    stands for the competition.
+    """
     net = competition(recipe, data.feature_shape)
     images = cx.training.WeightImages(config.out, {"conv1.weight": None})
     trainer = L.Trainer(
@@ -298,7 +302,8 @@ def pretrained(recipe: Recipe, config: Config, data: Any) -> Tensor:
     model = cx.training.SpikingClassifier(net, num_classes=data.num_classes, assignment=True)
     trainer.fit(model, datamodule=data)
     conv1: Any = net.conv1
-    return conv1.weight.detach().clone()
+    weight = conv1.weight.detach()
+    return weight - weight.mean((1, 2, 3), keepdim=True)
 
 
 def trained(

@@ -43,6 +43,9 @@ def main(folder: Path, processes: int) -> None:
         learned = run(kind, folder, processes)
         rank = torch.distributed.get_rank() if processes == 2 else 0
         torch.save(learned, folder / f"{kind}-{processes}-{rank}.pt")
+    if processes == 2:
+        torch.distributed.barrier()  # neither ends while the other still listens
+        torch.distributed.destroy_process_group()
 
 
 if __name__ == "__main__":
