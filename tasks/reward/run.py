@@ -243,9 +243,7 @@ def compare(
     """
     recipe = replace(recipe, epochs=min(recipe.epochs, 8))
 
-    def accuracy(
-        a: Tensor, b: Tensor, title: str, payoff: Callable[[Tensor, Tensor], Tensor] = right_or_wrong
-    ) -> float:
+    def accuracy(a: Tensor, b: Tensor, title: str, payoff: Payoff = right_or_wrong) -> float:
         xs, ys = a[: config.ablation], train[1][: config.ablation]
         return learn_to_decide(
             config, recipe, (xs, ys), (b, validation[1]), classes=classes, title=title, payoff=payoff
