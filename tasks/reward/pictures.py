@@ -43,7 +43,7 @@ def draw(
     mosaic(on_pixels(cells, [layer]), title="what the maps of the convolution wait for").savefig(
         out / "features.png", dpi=150
     )
-    mosaic(fields, title="what deciding neurons wait for, the six of each class that wait for most").savefig(
+    mosaic(fields, title="what deciding neurons wait for, the six of each class that have learned most").savefig(
         out / "decisions.png", dpi=150
     )
     cx.plots.confusion(confusion, class_names=class_names).figure.savefig(out / "confusion.png", dpi=150)
@@ -59,17 +59,17 @@ def preferred(decision: Decision, cells: nn.Conv2d, layer: Layer, *, cell: int, 
         layer: The convolution.
         cell: Side of the cells in which one spike of a map is enough [1].
         stride: Distance of the cells [1].
-        each: Neurons of each class [1].
+        each: Neurons of each class, those that have learned most [1].
     """
     channels, height, _ = layer.shape
-    weight = decision.synapse.weight - decision.synapse.weight.mean(0)  # what all share says nothing of a class
-    far = weight.square().sum(1)  # who has decided often has moved away from the rest
+    weight = decision.synapse.weight
+    spread = weight.var(1)  # small for neurons that have hardly ever decided
     classes = [(decision.stands_for == c).nonzero()[:, 0] for c in decision.stands_for.unique()]
-    chosen = torch.cat([of[far[of].argsort(descending=True)[:each]] for of in classes])
-    weight = weight[chosen]
+    chosen = torch.cat([of[spread[of].argsort(descending=True)[:each]] for of in classes])
+    weight = weight[chosen] - weight[chosen].mean(0)  # what all share says nothing of a class
     side = (height - cell) // stride + 1
     fields = weight.view(len(chosen), channels, side, side)
-    spread = torch.ones(channels, 1, cell, cell, dtype=weight.dtype) / cell**2
-    fields = F.conv_transpose2d(fields, spread, stride=stride, groups=channels)
+    cells_of_map = torch.ones(channels, 1, cell, cell, dtype=weight.dtype) / cell**2
+    fields = F.conv_transpose2d(fields, cells_of_map, stride=stride, groups=channels)
     fields = F.conv_transpose2d(fields, layer.synapse.weight)
     return F.conv_transpose2d(fields, cells.weight)[:, 0]
