@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.bench import column, train
+from tasks.bench import column, plasticity, train
 
 __all__ = ["SUITES", "Suite"]
 
@@ -68,5 +68,17 @@ SUITES = {
         unit="ms/step",
         calls=lambda size: size.time,
         absent=lambda name, size: size.learn and name == "neurosush",
+    ),
+    "plasticity": Suite(
+        name="plasticity",
+        title="Local learning; milliseconds per step of the whole batch",
+        cases=plasticity.CASES,
+        contestants=plasticity.CONTESTANTS,
+        peers=("neurosush", "bindsnet"),
+        default=tuple(plasticity.CASES),
+        quick="single",
+        unit="ms/step",
+        calls=lambda size: size.time,
+        absent=plasticity.absent,
     ),
 }
