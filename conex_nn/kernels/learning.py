@@ -19,7 +19,7 @@ _PIECES = 64
 """Most chunks of a matrix at batch 1."""
 _EDGE_PIECES = 16
 """Chunks of edges."""
-_WORTH = 60_000
+_WORTH = 400_000
 """Weights and samples times neurons of a step from which two threads wait less for each other than they save."""
 
 

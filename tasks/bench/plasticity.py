@@ -61,7 +61,7 @@ CASES = {
         Plastic(key="diehl", name="Diehl and Cook, N=400", kind="diehl", density=0.02),
         Plastic(key="diehl_batch", name="Diehl and Cook, N=400", kind="diehl", density=0.02, batch=32),
         Plastic(
-            key="sparse", name="10 000 x 10 000, density 0.01, STDP each step; against the dense product", kind="sparse",
+            key="sparse", name="10 000 x 10 000, density 0.01, STDP each step", kind="sparse",
             neurons=10_000, density=0.01, time=20,
         ),
         Plastic(key="memory", name="784 -> 1600, STDP each step", batch=128, time=100, neurons=1600),
