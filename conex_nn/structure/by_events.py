@@ -12,20 +12,18 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from conex_nn.dendrites import Drive
-from conex_nn.functional.leak import rise_factor
 from conex_nn.kernels import Cells, Learning, Link, lif_loop
-from conex_nn.neurons import IF, LIF, AdaptiveThreshold, KWinners, ThresholdState
+from conex_nn.neurons import ThresholdState
 from conex_nn.plasticity import weight_of
 from conex_nn.structure.connection import Connection, ConnectionState
+from conex_nn.structure.event_cells import adapt, cells_of, drives, plain
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import RuleState, Steps
 from conex_nn.structure.learning_by_events import LearningPlan
 from conex_nn.structure.population import PopulationState
-from conex_nn.surrogate import Surrogate
 from conex_nn.synapses import Delay, Dense, OneToOne, Sparse
 
-__all__ = ["EventLoop", "competes"]
+__all__ = ["EventLoop"]
 
 
 class _Wire(NamedTuple):
@@ -98,7 +96,7 @@ class EventLoop:
         """
         if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
             return None
-        if not all(_plain(populations[path]) for path in part.populations):
+        if not all(plain(populations[path]) for path in part.populations):
             return None
         learners, wires = learners or {}, []
         if learners and dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
@@ -148,7 +146,7 @@ class EventLoop:
         """
         names = self.part.populations
         for path, population in zip(names, self.populations, strict=True):
-            if set(arrivals[path]) - set(_drives(population)):
+            if set(arrivals[path]) - set(drives(population)):
                 return None
         first = states[names[0]].neuron.v
         given = _Given(sequences or {}, steps, first.numel() // self.populations[0].shape.numel(), first.dtype)
@@ -157,7 +155,7 @@ class EventLoop:
             return None
         known: Any = made
         before = len(given.cells)  # of the populations that are only read
-        own = [self._cells(p, m, arrivals[p], states[p], dt) for p, m in zip(names, self.populations, strict=True)]
+        own = [cells_of(m, arrivals[p], states[p], dt) for p, m in zip(names, self.populations, strict=True)]
         place = {path: before + i for i, path in enumerate(names)}
         links = [self._placed(wire, each, place) for wire, each in zip(self.wires, known, strict=True)]
         spikes, potentials, left = lif_loop([*given.cells, *own], links, steps=steps, dt=dt)
@@ -168,7 +166,7 @@ class EventLoop:
             outputs[path] = spikes[before + i].reshape(steps, *shape)
             neuron = ThresholdState(potentials[before + i].reshape(shape), left[before + i].reshape(shape))
             after[path] = PopulationState(neuron, state.dendrite, state.behaviors)
-            _adapt(self.populations[i], own[i])
+            adapt(self.populations[i], own[i])
         sent = {}
         for wire, each in zip(self.wires, known, strict=True):
             spikes_in = outputs[wire.edge.source] if each.pre is None else each.pre
@@ -181,40 +179,6 @@ class EventLoop:
         source = made.link.source if made.pre is not None else place[wire.edge.source]
         fields = {name: getattr(made.link, name) for name in made.link.__dataclass_fields__}
         return Link(**{**fields, "source": source, "target": place[wire.edge.target]})
-
-    def _cells(
-        self, path: str, population: Any, arrivals: Mapping[str, Tensor], state: PopulationState, dt: float
-    ) -> Cells:
-        n, neuron = population.shape.numel(), population.neuron
-        current = None
-        for xs in arrivals.values():
-            current = xs if current is None else current + xs
-        if current is not None and not (current.stride(0) == 0 and current.numel() == 0):
-            current = current.flatten(1).reshape(len(current), -1, n) if current.stride(0) else _constant(current, n)
-        rows = neuron._lif_rows(state.neuron.v.shape, dt)
-        if 1 < rows.shape[1] < n:  # constants of the last axes alone
-            rows = rows.repeat(1, n // rows.shape[1])
-        elif rows.shape[1] > n:  # they were asked for with a batch
-            rows = rows[:, :n]
-        winners, threshold = _competition(population)
-        moving: dict[str, Tensor] = {}
-        if threshold is not None and threshold.training:
-            theta = threshold.theta.reshape(-1)
-            rows = rows.expand(-1, n).clone()
-            rows[3] -= theta
-            fall = rise_factor(threshold.tau, dt=dt).to(theta.dtype).expand(population.shape).reshape(-1)
-            rise = threshold.increment.to(theta.dtype).expand(population.shape).reshape(-1)
-            moving = {"theta": theta.clone(), "increment": rise.contiguous(), "fall": fall.contiguous()}
-        return Cells(
-            rows,
-            state.neuron.v.reshape(-1, n),
-            state.neuron.refractory.reshape(-1, n),
-            current,
-            neuron._pauses,
-            neuron.soft_reset,
-            winners=0 if winners is None else winners.k,
-            **moving,
-        )
 
     def _make(self, wire: _Wire, state: ConnectionState, given: "_Given", dt: float) -> _Made | None:
         """Translate a connection; its populations are placed later, except for a source that is only read."""
@@ -345,71 +309,9 @@ def _lined(wire: _Wire, pre: Tensor, state: ConnectionState, batch: int) -> tupl
     return pre.reshape(len(pre), batch, *shape), line if isinstance(line, Tensor) else None
 
 
-def _constant(current: Tensor, n: int) -> Tensor:
-    """Flatten currents that are the same at each step, so that they stay so."""
-    return current[0].reshape(-1, n).expand(len(current), -1, -1)
-
-
-def _adapt(population: Any, cells: Cells) -> None:
-    """Move the threshold of a population to where the kernel has moved it."""
-    _, threshold = _competition(population)
-    if cells.theta is None or threshold is None:
-        return
-    with torch.inference_mode(False):
-        theta = cells.theta.reshape(threshold.theta.shape)
-        change = (threshold.start + theta) - (threshold.start + threshold.theta)
-        population.neuron.v_threshold = population.neuron.v_threshold + change
-        threshold.theta = theta
-
-
-def _drives(population: Any) -> list[str]:
-    """Return the compartments whose current goes straight into the membrane."""
-    return [
-        name
-        for name, compartment in population.dendrite.compartments.items()
-        if type(compartment) is Drive and compartment.tau_syn is None
-    ]
-
-
-def _competition(population: Any) -> tuple[KWinners | None, AdaptiveThreshold | None]:
-    """Return who lets few win and what moves the threshold, where they are switched on."""
-    found = [b for _, b in population._named_behaviors() if b.enabled]
-    winners = next((b for b in found if type(b) is KWinners), None)
-    return winners, next((b for b in found if type(b) is AdaptiveThreshold), None)
-
-
-def _active(population: Any) -> list[Any]:
-    """Return the behaviors that are switched on and do something."""
-    return [behavior for each in population._active().values() for _, behavior in each]
-
-
-def competes(population: Any) -> bool:
-    """Whether a population has behaviors, all of which the event kernel knows.
-
-    Args:
-        population: A population.
-
-    Example:
-        >>> from conex_nn.structure.population import Population
-        >>> competes(Population(3, LIF(), winners=KWinners(1))), competes(Population(3, LIF()))
-        (True, False)
-    """
-    behaviors = _active(population)
-    kinds = [type(behavior) for behavior in behaviors]
-    alone = all(b.axis is None or len(population.shape) == 1 for b in behaviors if type(b) is KWinners)
-    return bool(kinds) and alone and sorted(kinds, key=id) == sorted(set(kinds) & {KWinners, AdaptiveThreshold}, key=id)
-
-
-def _plain(population: Any) -> bool:
-    """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens."""
-    neuron = population.neuron
-    known = type(neuron) in (LIF, IF) and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
-    return known and (not population._active() or competes(population)) and bool(_drives(population))
-
-
 def _simple(edge: Edge, connection: Connection, target: Any, *, streamed: bool) -> bool:
     """Whether the kernel knows a connection."""
     synapse: Any = connection.synapse
     kinds = type(synapse) in (Dense, OneToOne) or (type(synapse) is Sparse and synapse.delay is None)
     straight = streamed or connection.axon.minimum == connection.axon.maximum
-    return kinds and straight and connection.enabled and connection.compartment in _drives(target)
+    return kinds and straight and connection.enabled and connection.compartment in drives(target)

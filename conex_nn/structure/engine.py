@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from conex_nn.structure.by_events import EventLoop, competes
+from conex_nn.structure.by_events import EventLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
+from conex_nn.structure.event_cells import competes
 from conex_nn.structure.graph import Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver

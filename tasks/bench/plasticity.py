@@ -6,7 +6,7 @@ Each function takes a :class:`Plastic` and returns a callable that runs all step
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -44,7 +44,7 @@ class Plastic:
     """Neurons that learn [1]."""
     density: float = 0.05
     """Fraction of inputs that spike in a step [1]."""
-    when: str = "step"
+    when: Literal["step", "sequence"] = "step"
     """When weights change."""
     reward: bool = False
     """Whether eligibility waits for a reward, and spikes travel for a few steps."""
@@ -105,17 +105,17 @@ def conex_nn(case: Plastic) -> Step:
     plasticity = cx.plasticity
     cells = cx.LIF(tau_mem=TAU_MEM, method="euler", v_threshold=THRESHOLD)
     xs = spikes_in(case)
-    options: dict[str, Any] = {"when": case.when}
+    options: dict[str, Any] = {}
     waits: dict[str, Any] = {}
     if case.kind == "layer":
         links = [cx.STDP(a_plus=0.01, a_minus=0.012), plasticity.Soft(0, 1)]
         if case.reward:
             links.append(plasticity.Modulated("reward", tau=100.0))
-            options |= {"axon_delay": 2, "dendrite_delay": 1}
+            options = {"axon_delay": 2, "dendrite_delay": 1}
             waits = {"modulators": {"reward": torch.rand(case.time)}}
         rule = plasticity.chain(*links, plasticity.Normalise(TOTAL), plasticity.Clip(0, 1))
         net = cx.Neocortex(retina=cx.InputLayer(INPUTS), exc=cx.Population(case.neurons, cells, winners=cx.KWinners(5)))
-        net.connect("retina", "exc", cx.Dense, weight=first_weights(case), rule=rule, **options)
+        net.connect("retina", "exc", cx.Dense, weight=first_weights(case), rule=rule, when=case.when, **options)
     elif case.kind == "diehl":
         adaptive = cx.AdaptiveThreshold(increment=0.05, tau=1e7)
         exc = cx.Population(case.neurons, cells, winners=cx.KWinners(1), behaviors={"adaptive": adaptive})

@@ -11,8 +11,9 @@ from numba import types
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.competition import make_compete
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, finish, inline, offset, sweep, wait
-from conex_nn.kernels.cpu.learning import make_learning, make_list
+from conex_nn.kernels.cpu.learning import make_learning
 from conex_nn.kernels.cpu.lif import make_step
+from conex_nn.kernels.cpu.traces import make_list
 
 __all__ = ["learning_loop", "loop", "project"]
 
