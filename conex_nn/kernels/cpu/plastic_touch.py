@@ -1,6 +1,5 @@
 """How weights change by whichever bound their connection has: a row, some columns of it, or one."""
 
-
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset
 from conex_nn.kernels.cpu.plastic_row import make_row
