@@ -17,7 +17,7 @@ def mosaic(images: Tensor, *, columns: int | None = None, border: float = math.n
     Args:
         images: ``(n, height, width)``.
         columns: Images in a row; by default as many as rows, or one more [1].
-        border: Value between them.
+        border: Value between them [1].
 
     Returns:
         One image. What is missing in the last row is border.
