@@ -194,7 +194,7 @@ def learner_rows(
     """
     cuts = [_cut(link, sizes[link.source], batch) for link in links]
     area = max((cut[2] for cut in cuts), default=0)
-    wide = max([0, *(max(_ROWS, area if link.kind else sizes[link.target]) for link in links)])
+    wide = max([0, *(max(_ROWS, area, sizes[link.target]) for link in links)])  # sums of a row, or of edges
     touched = sum(sizes) * batch
     for link, (rows, chunks, _) in zip(links, cuts, strict=True):
         values = _values(table, link, sizes, batch, rows, chunks) | {"area": area, "wide": wide}

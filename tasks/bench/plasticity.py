@@ -59,8 +59,8 @@ CASES = {
         Plastic(key="batch", name=f"{_LAYER}, each step", batch=128, time=100),
         Plastic(key="reward_batch", name=f"{_LAYER}, each step, reward and delays", reward=True, batch=128, time=100),
         Plastic(key="sequence", name=f"{_LAYER}, once a sequence", batch=128, time=100, when="sequence"),
-        Plastic(key="diehl", name="Diehl and Cook, N=400", kind="diehl", density=0.02),
-        Plastic(key="diehl_batch", name="Diehl and Cook, N=400", kind="diehl", density=0.02, batch=32),
+        Plastic(key="diehl", name="Diehl and Cook, N=400", kind="diehl"),
+        Plastic(key="diehl_batch", name="Diehl and Cook, N=400", kind="diehl", batch=32),
         Plastic(
             key="sparse", name="10 000 x 10 000, density 0.01, STDP each step", kind="sparse",
             neurons=10_000, density=0.01, time=20,

@@ -1,6 +1,7 @@
 """Populations whose connections learn at every step, by events, against a loop of populations, synapses and rules."""
 
 import random
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,7 +10,8 @@ from torch import Tensor
 from torch.testing import assert_close
 
 import conex_nn as cx
-from conex_nn.kernels import Cells, Link, lif_loop, threads
+from conex_nn.kernels import Cells, Learning, Link, lif_loop, threads
+from conex_nn.kernels.learning import Table, learner_rows
 from conex_nn.plasticity import (
     ISTDP,
     STDP,
@@ -228,3 +230,14 @@ def test_the_random_cases_have_everything():
     assert {axon + 10 * dendrite for *_, axon, dendrite, _ in links} == {0, 2, 10, 12}
     rates = torch.stack([s.mean() for seed in range(25) for s in Case(seed, 1).by_steps()[0][1:]])
     assert (rates > 0.01).double().mean() > 0.5
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_edges_onto_many_targets_stay_within_their_memory(batch):
+    link = Link(
+        0, 1, 1, torch.ones(1), torch.zeros(1, batch, 2), begins=torch.tensor([0, 1, 1]), targets=torch.tensor([0])
+    )
+    traces = torch.zeros(batch, 2), torch.zeros(batch, 5000)
+    learning = Learning(*traces, keep_pre=0.9, keep_post=0.9, plus=0.1, minus=-0.1)
+    room, _ = learner_rows(Table(torch.float32), [replace(link, learning=learning)], [2, 5000], steps=1, batch=batch)
+    assert room >= 5000  # one sum for each target
