@@ -1,12 +1,14 @@
 """tasks.hybrid: what local learning adds."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import torch
 
+import conex_nn as cx
 import tasks.hybrid
-from tasks.hybrid import RECIPES, VARIANTS, Config, Contrast, competition, network
+from tasks.hybrid import RECIPES, VARIANTS, Config, Contrast, competition, network, pretrained
 
 
 def test_hybrid_leaves_a_report_with_its_ablation(tmp_path):
@@ -45,6 +47,14 @@ def test_channels_compete_at_each_place():
     assert spikes.sum((0, 2)).max() <= 1
     assert not torch.equal(net.conv1.weight, before)
     assert not torch.equal(net.layer1.population.neuron.v_threshold, threshold)
+
+
+def test_kernels_of_stdp_are_in_balance(tmp_path):
+    data = cx.data.Digits(encoder=Contrast(cx.encoders.ConstantCurrent(4), size=5), batch_size=32)
+    kernels = pretrained(replace(RECIPES["digits"], images=96), Config(out=tmp_path), data)
+    assert kernels.shape == (8, 2, 3, 3)
+    assert kernels.sum((1, 2, 3)).abs().max() < 1e-5
+    assert kernels.std() > 0.01
 
 
 def test_contrast_is_nothing_where_all_is_alike():
