@@ -367,6 +367,8 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def on_train_epoch_end(self) -> None:
+        if self.assignment is not None and not self.assignment.assigned:
+            self._assign()  # of a first epoch that was broken off, as by `max_steps`
         self._restore()
 
     @override

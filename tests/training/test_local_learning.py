@@ -84,6 +84,12 @@ def test_labels_are_of_the_newest_epoch_of_training(tmp_path):
     assert torch.equal(model.assignment.responses, before)
 
 
+def test_a_first_epoch_that_is_broken_off_has_labels(tmp_path):
+    model = stdp()
+    trainer(tmp_path, max_steps=2, limit_val_batches=0).fit(model, datamodule=Stripes(time=TIME))
+    assert model.assignment.samples.sum() == 16
+
+
 class KeepsLabels(L.Callback):
     def __init__(self):
         self.seen = []
