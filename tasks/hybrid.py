@@ -101,7 +101,7 @@ RECIPES = {
         epochs=20, ablation_epochs=8, ablation_images=1200, images=1200, channels=8, batch_size=32, kernel=3, hidden=64
     ),
     "mnist": Recipe(
-        epochs=8, ablation_epochs=2, ablation_images=10_000, images=6_000, channels=16, batch_size=128, kernel=5,
+        epochs=6, ablation_epochs=2, ablation_images=10_000, images=6_000, channels=16, batch_size=128, kernel=5,
         hidden=256,
     ),
 }  # fmt: skip
