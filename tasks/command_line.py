@@ -19,7 +19,7 @@ def parse(config: type[Config], arguments: Sequence[str] | None = None) -> Confi
         config: A dataclass with a docstring under each field.
         arguments: The words; None for those of the process.
     """
-    switches = {field.name for field in dataclasses.fields(config) if field.type is bool}
+    switches = {field.name for field in dataclasses.fields(config) if field.type in (bool, bool | None)}
     words = []
     for word in sys.argv[1:] if arguments is None else arguments:
         name, equals, value = word.partition("=")

@@ -130,6 +130,10 @@ def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
     return currents
 
 
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor.clone(memory_format=torch.contiguous_format)
+
+
 def lif_loop(
     cells: Sequence[Cells], links: Sequence[Link], *, steps: int, dt: float
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
@@ -164,9 +168,10 @@ def lif_loop(
         torch.empty(steps, batch, n, dtype=real) if each.given is None else in_line(each.given, real)
         for each, n in zip(cells, sizes, strict=True)
     ]
-    potentials = [each.v.clone(memory_format=torch.contiguous_format) for each in cells]
-    left = [each.refractory.to(real).clone(memory_format=torch.contiguous_format) for each in cells]
     neurons = [each for each in cells if each.given is None]
+    kept = {id(each) for each in neurons}
+    potentials = [_copied(each.v) if id(each) in kept else each.v for each in cells]
+    left = [_copied(each.refractory.to(real)) if id(each) in kept else each.v for each in cells]
     learns = bool(late) or any(each.increment is not None for each in cells)
     uniform = not learns and all(each.rows.shape[1] == 1 for each in neurons)
     pauses = any(each.pauses for each in neurons)
@@ -191,7 +196,8 @@ def lif_loop(
         ]  # fmt: skip
     lists = torch.empty(batch * slots * width, dtype=torch.int32)
     counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
-    working = (torch.empty(batch, width, dtype=real), torch.empty(batch, width, dtype=torch.int32), lists, counts)
+    places = torch.get_num_threads() if learns else batch  # samples that are under way at once
+    working = (torch.empty(places, width, dtype=real), torch.empty(places, width, dtype=torch.int32), lists, counts)
     numbers = (steps, batch, len(cells), slots, width)
     if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work

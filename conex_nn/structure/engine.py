@@ -102,18 +102,26 @@ def run(
     steps = len(next(iter(inputs.values())))
     if torch.is_grad_enabled():
         return _run_chunk(network, inputs, state, dt=dt, wanted=wanted, learning=learning)
-    chunk = _chunk(network, inputs)
+    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, inputs)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
         piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
         ys, state = _run_chunk(network, piece, state, dt=dt, wanted=wanted, learning=learning)
         if chunk >= steps:
             return ys, state
+        y: Tensor | None = None
         for path, y in ys.items():
             if path not in outputs:
                 outputs[path] = y.new_empty(steps, *y.shape[1:])
             outputs[path][begin : begin + chunk] = y
+        del ys, y  # before the next are made
     return outputs, state
+
+
+def _all_is_kept(network: Network, wanted: set[str]) -> bool:
+    """Whether chunks would save no memory: all spikes are wanted, and no current is made ahead of its step."""
+    parts = [part for part in network.parts if not isinstance(network.populations[part.populations[0]], Source)]
+    return bool(parts) and not any(part.outer or set(part.populations) - wanted for part in parts)
 
 
 def _chunk(network: Network, inputs: Mapping[str, Tensor]) -> int:

@@ -261,7 +261,7 @@ def learning_loop(real):
             q = chunk - t * pieces
             if q < rows_begin:
                 wait(shared, t * pieces)
-                current, order = offset(currents, q * width), offset(orders, q * width)
+                current, order = offset(currents, place * width), offset(orders, place * width)
                 events, count = offset(lists, q * slots * width), offset(counts, q * slots * populations)
                 sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)
                 for which in range(learners):
