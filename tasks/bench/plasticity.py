@@ -220,5 +220,5 @@ def absent(name: str, case: Plastic) -> bool:
         case: The case.
     """
     if name == "neurosush":
-        return case.kind != "layer" or case.reward or case.when != "step"
+        return case.kind != "layer" or case.reward or case.when != "step" or case.key == "memory"
     return name == "bindsnet" and case.kind != "diehl"
