@@ -7,7 +7,7 @@ from weakref import WeakSet
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
-from torch.optim.optimizer import register_optimizer_step_pre_hook
+from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 __all__ = ["GradientChange"]
 
@@ -18,8 +18,12 @@ class GradientChange:
     They go along with the next backward pass through the weight, where :meth:`deliver` meets its gradient; or, where
     there is none, into ``.grad`` before an optimizer that holds the weight makes its step.
 
+    After each step of an optimizer that holds the weight, the constraints of the rule are applied. In half precision,
+    where gradients are scaled until an optimizer makes its step, changes wait for that.
+
     Args:
         weight: Returns the weight.
+        constrain: Applies the constraints of the rule; None for none.
 
     Example:
         >>> layer = torch.nn.Linear(1, 1, bias=False)
@@ -31,9 +35,10 @@ class GradientChange:
         tensor([[0.5000]])
     """
 
-    def __init__(self, weight: Callable[[], Tensor]) -> None:
-        self.weight = weight
+    def __init__(self, weight: Callable[[], Tensor], constrain: Callable[[], None] | None = None) -> None:
+        self.weight, self.constrain = weight, constrain
         self.pending: Tensor | None = None
+        self._scaled = False
         _LIVING.add(self)
 
     def add(self, change: Tensor) -> None:
@@ -43,6 +48,8 @@ class GradientChange:
             change: Of the weight's shape.
         """
         self.pending = change if self.pending is None else self.pending + change
+        kind = change.device.type
+        self._scaled = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16
 
     @torch.no_grad()
     def give(self) -> None:
@@ -53,7 +60,8 @@ class GradientChange:
         """
         if self.pending is not None:
             weight = self.weight()
-            weight.grad = self.deliver(torch.zeros_like(weight) if weight.grad is None else weight.grad)
+            change, self.pending = self.pending.to(weight.dtype), None
+            weight.grad = -change if weight.grad is None else weight.grad - change
 
     def deliver(self, grad: Tensor) -> Tensor:
         """Return a gradient less what waited.
@@ -61,7 +69,7 @@ class GradientChange:
         Args:
             grad: Gradient of the weight.
         """
-        if self.pending is None:
+        if self.pending is None or self._scaled:
             return grad
         change, self.pending = self.pending, None
         return grad - change.to(grad.dtype)
@@ -80,4 +88,13 @@ def _before_step(optimizer: Optimizer, *_: Any) -> None:
             change.give()
 
 
+@torch.no_grad()
+def _after_step(optimizer: Optimizer, *_: Any) -> None:
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]} if len(_LIVING) else set()
+    for change in list(_LIVING):
+        if change.constrain is not None and id(change.weight()) in held:
+            change.constrain()
+
+
 register_optimizer_step_pre_hook(_before_step)
+register_optimizer_step_post_hook(_after_step)

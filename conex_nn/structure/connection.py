@@ -8,8 +8,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from typing_extensions import override
 
-from conex_nn.plasticity import Clip, GradientChange, Link, Rule, weight_in_force, weight_of
+from conex_nn.plasticity import GradientChange, Rule, weight_in_force, weight_of
 from conex_nn.structure.deferred import Deferred
+from conex_nn.structure.fit import check_rule
 from conex_nn.structure.sparse_input import dense_by_events
 from conex_nn.synapses import Delay, Sparse, Synapse
 
@@ -115,7 +116,9 @@ class Connection(nn.Module):
         self.rule, self.when, self.into, self.gradient = rule, when, into, gradient
         self.differentiable = differentiable
         self._to_gradient: GradientChange | None = None
-        _check_rule(self)
+        self.graph_holds = False
+        """Whether some graph may hold the weight, so that it is replaced rather than changed in place."""
+        check_rule(self)
         self.register_load_state_dict_post_hook(_read_again)
 
     def _read_taps(self) -> int:
@@ -147,14 +150,14 @@ class Connection(nn.Module):
     def learns(self) -> bool:
         """Whether its rule changes its weight when the network runs now."""
         rule: Any = self.rule
-        return rule is not None and rule.enabled and self.training and self.enabled
+        return rule is not None and rule.enabled and self.training and self.synapse.training and self.enabled
 
     @property
     def to_gradient(self) -> GradientChange:
         """What its rule has added to the gradient of its weight and no optimizer has seen."""
         if self._to_gradient is None:
             synapse: Any = self.synapse
-            self._to_gradient = GradientChange(lambda: synapse.weight)
+            self._to_gradient = GradientChange(lambda: synapse.weight, self.constrain)
         return self._to_gradient
 
     @override
@@ -189,6 +192,15 @@ class Connection(nn.Module):
         """Stop at 0 what learning would carry below it, where weights are magnitudes."""
         if self.inhibitory:
             weight_of(self.synapse).data.clamp_(min=0)
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Apply the constraints of its rule now, such as after the step of an optimizer."""
+        if self.rule is not None:
+            weight = weight_of(self.synapse).data
+            self.rule.constrain_(weight, self.synapse)
+            self.rule.finish_(weight, self.synapse)
+            self.keep_magnitudes()
 
     def in_force(self) -> Tensor:
         """Return the weight as a graph keeps it: what is learned while or after the graph is made does not change it.
@@ -323,47 +335,6 @@ class Connection(nn.Module):
         if self.rule is not None:
             shown += [f"when={self.when!r}", f"into={self.into!r}"]
         return ", ".join(shown)
-
-
-def _without_sums(rule: Rule) -> bool:
-    """Whether gradients can pass through all of a chain."""
-    links: Any = getattr(rule, "links", ())
-    return all(isinstance(link, Clip) or type(link).constrain_ is Link.constrain_ for link in list(links)[1:])
-
-
-def _check_rule(connection: Connection) -> None:
-    """Raise unless what a connection shall learn by fits it; say which parameters are left to gradients."""
-    rule, synapse = connection.rule, connection.synapse
-    ends = f"{connection.source!r} -> {connection.target!r}"
-    if connection.when not in ("sequence", "step") or connection.into not in ("weight", "grad"):
-        raise ValueError(
-            f'Expected `when` of {ends} to be "sequence" or "step", and `into` to be "weight" or "grad", got '
-            f"{connection.when!r} and {connection.into!r}."
-        )
-    if rule is None:
-        if (connection.when, connection.into, connection.differentiable) != ("sequence", "weight", False):
-            raise ValueError(f"Expected a `rule` of {ends} with `when`, `into` or `differentiable`, got none.")
-    else:
-        if not isinstance(rule, Rule):
-            got = rule.__name__ if isinstance(rule, type) else type(rule).__name__
-            raise TypeError(f"Expected `rule` of {ends} to be a rule, such as STDP(...), got {got}.")
-        if connection.into == "grad" and (connection.when == "step" or connection.gradient is False):
-            raise ValueError(
-                f'Expected `into="grad"` of {ends} with `when="sequence"` and a weight that is trained, got '
-                f"`when={connection.when!r}`, `gradient={connection.gradient}`."
-            )
-        if connection.differentiable and (connection.when != "step" or not _without_sums(rule)):
-            raise ValueError(
-                f'Expected `when="step"` of {ends} and no constraint but Clip, where the rule is `differentiable`, got '
-                f"`when={connection.when!r}` and {rule}."
-            )
-        rule.check(synapse)
-    trained = connection.gradient
-    if trained is None:
-        trained = rule is None or connection.into == "grad"
-    weight = getattr(synapse, "weight", None)
-    if weight is not None and not trained:
-        weight.requires_grad_(False)
 
 
 def _read_again(module: nn.Module, _: Any) -> None:

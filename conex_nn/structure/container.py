@@ -173,7 +173,8 @@ class Container(Storable):
             dendrite_delay: Further delay of each target neuron, likewise [1].
             gain: Factor of the current [1].
             inhibitory: Whether the current is negative; None for what the source is.
-            rule: How the weight learns by itself, in ``train()``: a rule or a chain; each connection has its own copy.
+            rule: How the weight learns by itself, in ``train()``: a rule or a chain; the first connection takes it, all
+                others a copy.
             when: The weight changes after every ``"step"``, or once after a ``"sequence"``.
             into: The change goes into the ``"weight"``, or into its gradient (``"grad"``).
             gradient: Whether the weight is trained by gradient; None for where no rule changes it.
@@ -243,7 +244,7 @@ class Container(Storable):
             if negative and (options.get("weight") is not None or isinstance(synapse, nn.Module)):
                 check_magnitudes(made_synapse, s)
             key = _free_key(_pair_name(s, t), made)
-            own = {"rule": copy.deepcopy(arguments["rule"])} if len(pairs) > 1 else {}
+            own = {"rule": _own(arguments["rule"])}
             made[key] = Connection(made_synapse, s, t, inhibitory=bool(negative), **{**arguments, **own})
         synapsis = Synapsis(made)
         self.connections[self._free_name(name, _pair_name(source or "self", target or "self"))] = synapsis
@@ -341,6 +342,15 @@ class Container(Storable):
         from conex_nn.structure.summary import describe
 
         return describe(self)
+
+
+def _own(rule: Any) -> Any:
+    """Return a rule, or a copy where a connection has it already."""
+    if not isinstance(rule, Rule):
+        return rule
+    rule = copy.deepcopy(rule) if getattr(rule, "_taken", False) else rule
+    rule._taken = True  # pyright: ignore[reportArgumentType]
+    return rule
 
 
 def _pair_name(source: str, target: str) -> str:

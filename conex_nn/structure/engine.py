@@ -290,7 +290,7 @@ class _Chunk:
             for edge, learner in learners.items():
                 pre = self.sequences[edge.source][begin : begin + steps] if edge in part.streamed else None
                 pre = pieces[edge.source][-1] if pre is None else pre
-                v = self._potential(edge.target)[-1:] if learner.rule.reads_v else None
+                v = self.potentials[edge.target][-1][None] if learner.rule.reads_v else None
                 state = learner.see(pre, pieces[edge.target][-1], v, self.connections[edge.name])
                 self.connections[edge.name] = state
 

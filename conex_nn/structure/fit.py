@@ -1,11 +1,13 @@
-"""Whether a synapse fits the populations that it is to connect."""
+"""Whether a synapse fits the populations that it is to connect, and a rule the synapse."""
 
 from typing import Any
 
 import torch
 from torch import nn
 
-__all__ = ["check_fit", "check_magnitudes"]
+from conex_nn.plasticity import Clip, Link, Rule
+
+__all__ = ["check_fit", "check_magnitudes", "check_rule"]
 
 
 def check_fit(synapse: nn.Module, s: str, t: str, sender: Any, receiver: Any) -> None:
@@ -54,3 +56,57 @@ def check_magnitudes(synapse: nn.Module, source: str) -> None:
             f"Expected `weight` from the inhibitory population {source!r} to be magnitudes, 0 or more [nA], got values "
             f"down to {float(weight.detach().min()):g}. The connection makes their current negative by itself."
         )
+
+
+def _without_sums(rule: Rule) -> bool:
+    """Whether gradients can pass through all of a chain."""
+    links: Any = getattr(rule, "links", ())
+    return all(isinstance(link, Clip) or type(link).constrain_ is Link.constrain_ for link in list(links)[1:])
+
+
+def check_rule(connection: Any) -> None:
+    """Raise unless what a connection shall learn by fits it; leave its weight to gradients or not, as it says.
+
+    Args:
+        connection: The connection.
+
+    Raises:
+        TypeError: A rule that is none, or a synapse without a weight.
+        ValueError: Options that exclude each other, or weights out of the rule's bounds.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> net = cx.Neocortex(x=cx.InputLayer(2), a=cx.Population(2, cx.LIF()))
+        >>> check_rule(net.connect("x", "a", cx.Dense, rule=cx.STDP()).only)
+    """
+    rule, synapse = connection.rule, connection.synapse
+    ends = f"{connection.source!r} -> {connection.target!r}"
+    if connection.when not in ("sequence", "step") or connection.into not in ("weight", "grad"):
+        raise ValueError(
+            f'Expected `when` of {ends} to be "sequence" or "step", and `into` to be "weight" or "grad", got '
+            f"{connection.when!r} and {connection.into!r}."
+        )
+    if rule is None:
+        if (connection.when, connection.into, connection.differentiable) != ("sequence", "weight", False):
+            raise ValueError(f"Expected a `rule` of {ends} with `when`, `into` or `differentiable`, got none.")
+    else:
+        if not isinstance(rule, Rule):
+            got = rule.__name__ if isinstance(rule, type) else type(rule).__name__
+            raise TypeError(f"Expected `rule` of {ends} to be a rule, such as STDP(...), got {got}.")
+        if connection.into == "grad" and (connection.when == "step" or connection.gradient is False):
+            raise ValueError(
+                f'Expected `into="grad"` of {ends} with `when="sequence"` and a weight that is trained, got '
+                f"`when={connection.when!r}`, `gradient={connection.gradient}`."
+            )
+        if connection.differentiable and (connection.when != "step" or not _without_sums(rule)):
+            raise ValueError(
+                f'Expected `when="step"` of {ends} and no constraint but Clip, where the rule is `differentiable`, got '
+                f"`when={connection.when!r}` and {rule}."
+            )
+        rule.check(synapse)
+    trained = connection.gradient
+    if trained is None:
+        trained = rule is None or connection.into == "grad"
+    weight = getattr(synapse, "weight", None)
+    if weight is not None and (not trained or connection.gradient):
+        weight.requires_grad_(trained)

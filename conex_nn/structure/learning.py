@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_structure
 
 from conex_nn.plasticity import apply_change, mean_over_processes, weight_of
 from conex_nn.structure.addresses import nearest
@@ -69,9 +70,19 @@ class _Learner:
         self.time += steps
         if self.axon is not None:
             pre, lines[0] = self.axon(pre, lines[0] if isinstance(lines[0], Tensor) else None)
+        if rule is not None and self.time == steps:
+            self._check_state(rule, pre[0], post[0])
         if self.dendrite is not None:
             post, lines[1] = self.dendrite(post, lines[1] if isinstance(lines[1], Tensor) else None)
         return _Seen(pre, post, v, signals), RuleState(rule, *lines)
+
+    def _check_state(self, state: Any, pre: Tensor, post: Tensor) -> None:
+        """Raise unless a state is that of such a rule."""
+        if tree_structure(self.rule.initial_state(self.synapse, pre, post)) != tree_structure(state):
+            raise ValueError(
+                f"Expected `state` of a network whose connection {self.connection.source!r} -> "
+                f"{self.connection.target!r} learns by {self.rule}, got another. Leave it out to start anew."
+            )
 
 
 def _delay(steps: int | Tensor) -> Delay | None:
@@ -104,10 +115,9 @@ class Sequences(_Learner):
         self.samples = 1
         self.missing = [name for name in self.rule.modulators() if name not in modulators]
         self.waiting: list[_Seen] = []
-        if connection.into == "grad" and connection.to_gradient.pending is None:
-            with torch.no_grad():
-                self.rule.constrain_(weight_of(self.synapse).data, self.synapse)  # what an optimizer has done since
-                self.rule.finish_(weight_of(self.synapse).data, self.synapse)
+        self.later = bool(getattr(self.rule, "remembers", False)) and any(
+            xs.dim() == 2 and xs.shape[1] > 1 for xs in modulators.values()
+        )  # each sample has an eligibility of its own: none goes on after the sequence
 
     def see(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
         """Take in a stretch of the sequence.
@@ -123,7 +133,7 @@ class Sequences(_Learner):
         """
         seen, rule_state = self.stretch(pre, post, v, state.rule)
         self.samples = seen.post.shape[1]
-        if self.missing:
+        if self.missing or self.later:
             self.waiting.append(seen)
             return state._replace(rule=rule_state)
         change, after = self.rule.update(
@@ -142,9 +152,9 @@ class Sequences(_Learner):
             return
         pre, post = (torch.cat([getattr(seen, side) for seen in self.waiting]) for side in ("pre", "post"))
         v = None if self.waiting[0].v is None else torch.cat([seen.v for seen in self.waiting])  # pyright: ignore
-        self.waiting = []
         given = {**self.modulators, **modulators}
         self.change, _ = self.rule.update(self.synapse, None, pre, post, given, v=v, dt=self.dt, keep_state=False)
+        self.waiting = []
 
     def apply(self, *, in_place: bool) -> None:
         """Apply what was learned: to the weight, or to its gradient.
@@ -158,7 +168,7 @@ class Sequences(_Learner):
         if self.connection.into == "grad":
             self.connection.to_gradient.add(change)
         else:
-            apply_change(self.rule, self.synapse, change, in_place=in_place)
+            apply_change(self.rule, self.synapse, change, in_place=in_place and not self.connection.graph_holds)
             self.connection.keep_magnitudes()
 
 
@@ -228,8 +238,9 @@ class Steps(_Learner):
             weight=before, differentiable=before is not None,
         )  # fmt: skip
         if before is not None:
-            self.current = after_change = before + change
+            after_change = before + change
             self.rule.constrain_(after_change, self.synapse)
+            self.current = after_change = after_change.clamp(min=0) if self.connection.inhibitory else after_change
             with torch.no_grad():
                 weight_of(self.synapse).data = after_change.detach()
             return state._replace(rule=rule_state._replace(rule=after))
@@ -275,12 +286,15 @@ class Learning:
     ) -> None:
         known = [name for connection in connections.values() for name in connection.rule.modulators()]  # pyright: ignore
         signals = {name: _signal(name, value, known, steps) for name, value in modulators.items()}
+        self.length = steps
         self.graph = torch.is_grad_enabled()
         self.reads_v = {_target(path, c) for path, c in connections.items() if c.rule.reads_v}  # pyright: ignore
         """Addresses of the populations whose potentials are read."""
         self.steps: dict[str, Steps] = {}
         self.sequences: dict[str, Sequences] = {}
         for path, connection in connections.items():
+            if weight_of(connection.synapse).requires_grad:
+                _ = connection.to_gradient  # an optimizer's step is followed by the constraints
             if connection.when == "step":
                 self.steps[path] = Steps(connection, signals, dt)
             else:
@@ -291,11 +305,14 @@ class Learning:
         for step in self.steps.values():
             step.finish()
         for sequence in self.sequences.values():
+            sequence.connection.graph_holds |= self.graph
+            if not sequence.missing:
+                sequence.learn({})
             sequence.apply(in_place=not self.graph)
 
     def waits_for(self) -> list[str]:
         """Return the names of the modulators for which rules still wait."""
-        missing = [name for each in self.sequences.values() if each.waiting for name in each.missing]
+        missing = [name for each in self.sequences.values() if each.waiting for name in each.missing]  # in order
         return list(dict.fromkeys(missing))
 
     def learn(self, modulators: Mapping[str, Tensor | float]) -> None:
@@ -312,8 +329,17 @@ class Learning:
             raise ValueError(f"Expected modulators {', '.join(names)}, got none called {', '.join(missing)}.")
         if odd := [name for name in modulators if name not in names]:
             raise ValueError(f"Expected modulators {', '.join(names)}, got {odd[0]!r}.{nearest(odd[0], names)}")
-        for sequence in self.sequences.values():
-            sequence.learn({name: modulators[name] for name in sequence.missing})
+        signals = {name: _signal(name, value, names, self.length) for name, value in modulators.items()}
+        waiting = [sequence for sequence in self.sequences.values() if sequence.waiting]
+        for name, signal in signals.items():
+            samples = waiting[0].samples
+            if signal.dim() == 2 and signal.shape[1] not in (1, samples):
+                raise ValueError(
+                    f"Expected modulator {name!r} of shape (time, batch) with {samples} samples, got "
+                    f"{tuple(signal.shape)}."
+                )
+        for sequence in waiting:
+            sequence.learn({name: signals[name] for name in sequence.missing})
             sequence.apply(in_place=not self.graph)
 
 
@@ -327,6 +353,8 @@ def _signal(name: str, value: Tensor | float, known: Iterable[str], steps: int) 
         names = ", ".join(dict.fromkeys(known)) or "none, since no rule waits for one"
         raise ValueError(f"Expected `modulators` to be of {names}, got {name!r}.{nearest(name, known)}")
     signal = torch.as_tensor(value).detach()
+    if not signal.is_meta and not torch.isfinite(signal).all():
+        raise ValueError(f"Expected modulator {name!r} to be finite [1], got a value that is not.")
     if signal.dim() > 2 or (signal.dim() and len(signal) not in (1, steps)):
         raise ValueError(
             f"Expected modulator {name!r} of shape (time, batch) or (time,) with {steps} steps, or a number, got "

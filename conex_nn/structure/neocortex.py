@@ -283,12 +283,23 @@ class Neocortex(Container):
     def _learning(
         self, network: Network, modulators: Mapping[str, Tensor | float], sequences: Mapping[str, Tensor], dt: float
     ) -> Learning | None:
-        """Return what this call learns; what still waited of the last is forgotten."""
-        self._learned = None
+        """Return what this call learns."""
         learning = {path: connection for path, connection in network.connections.items() if connection.learns}
         rules: list[Any] = [c.rule for c in network.connections.values() if c.rule is not None]
-        if not learning and (not modulators or rules):
-            return None  # a rule that is frozen needs no modulator
+        if not learning:
+            known = [name for rule in rules for name in rule.modulators()]  # a rule that is frozen needs none
+            for name in modulators:
+                if name not in known:
+                    names = ", ".join(dict.fromkeys(known)) or "none, since no rule waits for one"
+                    raise ValueError(f"Expected `modulators` to be of {names}, got {name!r}.{nearest(name, known)}")
+            return None
+        if waiting := self.waits_for():
+            call = f"`net.learn({waiting[0]}=...)`"
+            raise RuntimeError(
+                f"Expected {call} after each sequence in train(), got another sequence while a rule still waits for "
+                f"{', '.join(map(repr, waiting))}. Call it, or `net.discard()` what waits; or give `modulators` to the "
+                "call itself."
+            )
         found = Learning(learning, modulators, steps=len(next(iter(sequences.values()))), dt=dt)
         self._learned = found
         return found
@@ -296,6 +307,10 @@ class Neocortex(Container):
     def waits_for(self) -> list[str]:
         """Return the names of the modulators for which rules wait since the last call, to go on in :meth:`learn`."""
         return [] if self._learned is None else self._learned.waits_for()
+
+    def discard(self) -> None:
+        """Forget the last sequence instead of learning from it."""
+        self._learned = None
 
     def learn(self, **modulators: Tensor | float) -> None:
         """Let rules that wait for modulators learn from the last sequence, now that these are known.

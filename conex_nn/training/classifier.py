@@ -260,6 +260,7 @@ class SpikingClassifier(L.LightningModule):
     def _assign(self) -> None:
         """Let the labels be those of the responses that were gathered."""
         if self.assignment is not None and self.gathered is not None and self.gathered.assigned:
+            self.gathered.warn_of_missing()
             self.assignment.take_over(self.gathered)
 
     @override
@@ -310,7 +311,9 @@ class SpikingClassifier(L.LightningModule):
                 "(`connect(..., rule=)`, `attach(rule, ...)`)."
             )
         if not parameters:
-            return cast(Clock, self.clock).optimizer()
+            optimizer = cast(Clock, self.clock).optimizer()
+            check_optimizer(self.net, optimizer)
+            return optimizer
         optimizer = self.make_optimizer(cast("list[nn.Parameter]", parameters))
         check_optimizer(self.net, optimizer)
         if self.make_scheduler is None:

@@ -91,7 +91,10 @@ class LabelAssignment(Metric):
                 f"Expected `labels` to be from 0 to {self.num_classes - 1}, as `num_classes` = {self.num_classes}, got "
                 f"values from {int(labels.min())} to {int(labels.max())}."
             )
-        of_class = F.one_hot(labels, self.num_classes).to(self.samples.dtype)
+        if not torch.isfinite(responses).all() or (self.proportional and bool((responses < 0).any())):
+            kind = "not negative, where they are weighed by proportions" if self.proportional else "finite"
+            raise ValueError(f"Expected `responses` to be {kind} [1], got others. Count spikes: `decode=spike_count`.")
+        of_class = F.one_hot(labels.long(), self.num_classes).to(self.samples.dtype)
         added = of_class.T @ responses.detach().to(self.responses.dtype)
         self.responses = self.responses + added if self.assigned else added
         self.samples = self.samples + of_class.sum(0)
@@ -100,13 +103,17 @@ class LabelAssignment(Metric):
     def compute(self) -> Tensor:
         """Return the label of each neuron, -1 for one that never responded; warn of a class that never occurred."""
         rates = self._rates()
+        self.warn_of_missing()
+        return self._labels(rates)
+
+    def warn_of_missing(self) -> None:
+        """Warn of classes that never occurred."""
         if missing := [str(label) for label, count in enumerate(self.samples.tolist()) if count == 0]:
             warnings.warn(
                 f"No sample of class {', '.join(missing)} was seen: no neuron has that label, and nothing will be "
                 "taken for it. Assign labels on data of all classes, or lower `num_classes`.",
                 stacklevel=2,
             )
-        return self._labels(rates)
 
     def scores(self, responses: Tensor) -> Tensor:
         """Return how much speaks for each class; a class that no neuron stands for is below all others.
@@ -150,7 +157,8 @@ class LabelAssignment(Metric):
         return self.responses / self.samples.clamp(min=1)[:, None]
 
     def _labels(self, rates: Tensor) -> Tensor:
-        return torch.where((rates == 0).all(0), -1, rates.argmax(0))
+        seen = torch.where(self.samples[:, None] > 0, rates, -torch.inf)  # a class that never occurred is nobody's
+        return torch.where((rates == 0).all(0), -1, seen.argmax(0))
 
     def _check(self, responses: Tensor) -> None:
         if responses.dim() != 2 or (self.assigned and responses.shape[1] != self.responses.shape[1]):

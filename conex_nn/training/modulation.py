@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from conex_nn.plasticity import Payoff, at_step, attached
+from conex_nn.plasticity import Payoff, Rule, at_step, attached
 from conex_nn.sequential import is_stateful
 from conex_nn.training.plastic_weights import plastic_weights
 
@@ -56,6 +56,14 @@ def check_payoff(net: nn.Module, payoff: Payoff | None, modulators: Mapping[str,
             f"Expected a `payoff`, since the rule of {address!r} waits for {name!r}, got none. Give the classifier "
             "`payoff=` a callable of the outputs and the labels that says what each sample earns."
         )
+    for address, module in net.named_modules():
+        rule = getattr(module, "rule", None)
+        if isinstance(rule, Rule) and rule.modulators() and getattr(module, "when", "sequence") == "step":
+            raise ValueError(
+                f"Expected the rule of {address!r}, which waits for {rule.modulators()[0]!r}, to learn once a sequence "
+                'under a classifier, got `when="step"`: a payoff is known when the outputs are. Say '
+                '`when="sequence"`, or run the network yourself: `net(x, modulators={...})`.'
+            )
     if payoff is not None and not waiting:
         raise ValueError(
             "Expected a rule that waits for a modulator, such as RSTDP(), since there is a `payoff`, got none."

@@ -106,3 +106,18 @@ def test_other_neurons_when_asked():
         _assigned().scores(COUNTS[:, :2])
     with pytest.raises(ValueError, match="`num_classes` to be at least 2"):
         LabelAssignment(1)
+
+
+def test_a_class_that_never_occurs_is_nobodys():
+    """Not even where every response is below 0, which is what the missing class has."""
+    assignment = LabelAssignment(3)
+    assignment.update(torch.tensor([[-1.0, -2.0], [-3.0, -1.0]]), torch.tensor([0, 1], dtype=torch.int32))
+    with pytest.warns(UserWarning, match="class 2"):
+        assert assignment.compute().tolist() == [0, 1]
+
+
+def test_responses_that_spoil_the_sums():
+    with pytest.raises(ValueError, match="finite"):
+        LabelAssignment(3).update(torch.full_like(COUNTS, torch.nan), LABELS)
+    with pytest.raises(ValueError, match="not negative"):
+        LabelAssignment(3, proportional=True).update(-COUNTS - 1, LABELS)

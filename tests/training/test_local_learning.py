@@ -236,3 +236,10 @@ def test_two_rules_wait_on_one_layer(tmp_path):
     before = net[0].weight.clone()
     fit(model, tmp_path, epochs=1)
     assert not torch.equal(net[0].weight, before)
+
+
+def test_a_reward_at_every_step_is_no_business_of_a_classifier(tmp_path):
+    net = cx.Neocortex(eye=cx.InputLayer(FEATURES), v1=cx.Population(3, cx.LIF()))
+    net.connect("eye", "v1", cx.Dense, rule=cx.RSTDP(), when="step")
+    with pytest.raises(ValueError, match=r"Expected the rule of 'connections.eye.*once a sequence"):
+        fit(cx.training.SpikingClassifier(net, num_classes=3, payoff=reward), tmp_path)
