@@ -14,7 +14,7 @@ from conex_nn.kernels.cpu.record import BLOCK, FIELDS
 
 __all__ = ["Learning", "Table", "learner_rows"]
 
-_ROWS = 16  # of a chunk of a matrix with a batch, as the kernel has it
+_ROWS = 32  # of a chunk of a matrix with a batch, as the kernel has it
 _PIECES = 64
 """Most chunks of a matrix at batch 1."""
 _EDGE_PIECES = 16

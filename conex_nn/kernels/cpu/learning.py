@@ -15,7 +15,7 @@ from conex_nn.kernels.cpu.traces import make_remember, make_sides
 
 __all__ = ["ROWS", "make_learning"]
 
-ROWS = 16
+ROWS = 32
 """Rows of a chunk of a dense weight, with a batch."""
 
 
