@@ -208,12 +208,13 @@ def lif_loop(
     threads = torch.get_num_threads()
     scratch = torch.zeros(threads, room, dtype=real)
     marks = torch.zeros(threads, 2 * width, dtype=torch.int32)
+    claims = torch.zeros(steps * 4 * threads, dtype=torch.int64)
     launch(
         "events.learning_loop",
         (),
         real,
-        (*numbers, len(links), len(learners), room),
-        (table.tensor(), *working, torch.zeros(32, dtype=torch.int64), scratch, marks),
+        (*numbers, len(links), len(learners), room, threads),
+        (table.tensor(), *working, torch.zeros(32, dtype=torch.int64), scratch, marks, claims),
         work,
         scalars=(dt,),
     )

@@ -19,8 +19,8 @@ _PIECES = 64
 """Most chunks of a matrix at batch 1."""
 _EDGE_PIECES = 16
 """Chunks of edges."""
-_WORTH = 8_000_000
-"""Weights of a step from which two threads save more than they lose by passing them to and fro."""
+_WORTH = 400_000
+"""Weights, and neurons of all samples, from which two threads save more than they lose by waiting for each other."""
 
 
 @dataclass(frozen=True)

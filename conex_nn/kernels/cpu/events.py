@@ -2,8 +2,9 @@
 
 A table of integers says what there is: records of populations, then of connections in the order of their targets, then
 of connections that learn. Without learning a sample runs through all steps by itself. With it, all samples make a step,
-then the rows of all weights learn from it, and so on; each such piece of work is a chunk, which waits until all chunks
-of what comes before are done.
+then the rows of all weights learn from it, and so on; each such piece of work waits until all pieces of what comes
+before are done. A thread takes the same pieces at every step, so that what they touch stays in its cache, and those of
+others when it has none left: any number of threads can come.
 """
 
 from numba import types
@@ -232,15 +233,15 @@ def learning_loop(real):
 
     def kernel(args):
         steps, batch, populations, slots, width = args[1], args[2], args[3], args[4], args[5]
-        links, learners, room = args[6], args[7], args[8]
-        dt = real(as_double(args[9]))
-        table, currents = as_pointer(args[10], types.int64), as_pointer(args[11], real)
-        orders, lists = as_pointer(args[12], types.int32), as_pointer(args[13], types.int32)
-        counts = as_pointer(args[14], types.int64)
-        shared = as_pointer(args[15], types.int64)  # pieces done; threads so far
+        links, learners, room, groups = args[6], args[7], args[8], args[9]
+        dt = real(as_double(args[10]))
+        table, currents = as_pointer(args[11], types.int64), as_pointer(args[12], real)
+        orders, lists = as_pointer(args[13], types.int32), as_pointer(args[14], types.int32)
+        counts = as_pointer(args[15], types.int64)
+        shared = as_pointer(args[16], types.int64)  # pieces done; threads so far
         place = fetch_add(offset(shared, 16), 1)
-        scratch = offset(as_pointer(args[16], real), place * room)
-        marks = offset(as_pointer(args[17], types.int32), place * 2 * width)
+        scratch = offset(as_pointer(args[17], real), place * room)
+        marks = offset(as_pointer(args[18], types.int32), place * 2 * width)
         records = offset(table, populations * of.POPULATION + links * of.CONNECTION)
         rows, blocks, again = 0, 0, 0
         for which in range(learners):
@@ -249,42 +250,46 @@ def learning_loop(real):
             if record[of.NORMALISE] == 1:
                 blocks += record[of.BLOCKS]
                 again += record[of.CHUNKS]
-        rows_begin = batch
-        blocks_begin = rows_begin + rows + populations
-        again_begin = blocks_begin + blocks
-        pieces = again_begin + again
-        while True:
-            chunk = fetch_add(args, 1)
-            if chunk >= steps * pieces:
-                break
-            t = chunk // pieces
-            q = chunk - t * pieces
-            if q < rows_begin:
-                wait(shared, t * pieces)
-                current, order = offset(currents, place * width), offset(orders, place * width)
-                events, count = offset(lists, q * slots * width), offset(counts, q * slots * populations)
-                sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)
-                for which in range(learners):
-                    record = offset(records, which * of.LEARNER)
-                    remember(record, table, populations, t, q, batch, slots, width, lists, counts)
-            elif q < blocks_begin:
-                wait(shared, t * pieces + rows_begin)
-                which, q = locate(records, learners, of.CHUNKS, q - rows_begin, False)
-                if which < learners:
-                    record = offset(records, which * of.LEARNER)
-                    learn(record, table, populations, t, q, batch, slots, width, lists, counts, dt, scratch, marks)
-                else:
-                    record = offset(table, q * of.POPULATION)
-                    if record[15] != 0:
-                        move_threshold(record, populations, q, t, batch, slots, width, lists, counts)
-            elif q < again_begin:
-                wait(shared, t * pieces + blocks_begin)
-                which, q = locate(records, learners, of.BLOCKS, q - blocks_begin, True)
-                factors(offset(records, which * of.LEARNER), q)
-            else:
-                wait(shared, t * pieces + again_begin)
-                which, q = locate(records, learners, of.CHUNKS, q - again_begin, True)
-                scale(offset(records, which * of.LEARNER), q)
-            finish(shared)
+        claims = as_pointer(args[19], types.int64)  # of each step, phase and group
+        done = types.int64(0)
+        for t in range(steps):
+            for phase in range(4):
+                size = batch if phase == 0 else rows + populations if phase == 1 else blocks if phase == 2 else again
+                for turn in range(groups):
+                    group = (place + turn) % groups
+                    claim = offset(claims, (t * 4 + phase) * groups + group)
+                    begin, end = size * group // groups, size * (group + 1) // groups
+                    q = begin + fetch_add(claim, 1)
+                    while q < end:
+                        if phase == 0:
+                            current, order = offset(currents, place * width), offset(orders, place * width)
+                            events = offset(lists, q * slots * width)
+                            count = offset(counts, q * slots * populations)
+                            sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)
+                            for which in range(learners):
+                                record = offset(records, which * of.LEARNER)
+                                remember(record, table, populations, t, q, batch, slots, width, lists, counts)
+                        elif phase == 1:
+                            which, c = locate(records, learners, of.CHUNKS, q, False)
+                            if which < learners:
+                                record = offset(records, which * of.LEARNER)
+                                learn(
+                                    record, table, populations, t, c, batch, slots, width, lists, counts, dt, scratch,
+                                    marks,
+                                )  # fmt: skip
+                            else:
+                                record = offset(table, c * of.POPULATION)
+                                if record[15] != 0:
+                                    move_threshold(record, populations, c, t, batch, slots, width, lists, counts)
+                        elif phase == 2:
+                            which, c = locate(records, learners, of.BLOCKS, q, True)
+                            factors(offset(records, which * of.LEARNER), c)
+                        else:
+                            which, c = locate(records, learners, of.CHUNKS, q, True)
+                            scale(offset(records, which * of.LEARNER), c)
+                        finish(shared)
+                        q = begin + fetch_add(claim, 1)
+                done += size
+                wait(shared, done)
 
     return kernel
