@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from conex_nn.kernels.cpu.record import ROOM
 from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.learning import Learning, Table, learner_rows
 from conex_nn.kernels.threads import launch
@@ -207,7 +208,7 @@ def lif_loop(
     room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)
     threads = torch.get_num_threads()
     scratch = torch.zeros(threads, room, dtype=real)
-    marks = torch.zeros(threads, 2 * width, dtype=torch.int32)
+    marks = torch.zeros(threads, 4 * width + ROOM * (1 + batch), dtype=torch.int32)
     claims = torch.zeros(steps * 4 * threads, dtype=torch.int64)
     launch(
         "events.learning_loop",

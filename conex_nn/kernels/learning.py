@@ -10,11 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.kernels.cpu.record import BLOCK, FIELDS
+from conex_nn.kernels.cpu.record import BLOCK, FIELDS, LANES, ROOM
 
 __all__ = ["Learning", "Table", "learner_rows"]
 
-_ROWS = 32  # of a chunk of a matrix with a batch, as the kernel has it
 _PIECES = 64
 """Most chunks of a matrix at batch 1."""
 _EDGE_PIECES = 16
@@ -190,30 +189,34 @@ def learner_rows(
 
     Example:
         >>> learner_rows(Table(torch.float32), [], [3], steps=10, batch=1)
-        (0, 0)
+        (1, 0)
     """
     cuts = [_cut(link, sizes[link.source], batch) for link in links]
     area = max((cut[2] for cut in cuts), default=0)
-    wide = max([0, *(max(_ROWS, area, sizes[link.target]) for link in links)])  # sums of a row, or of edges
+    wide = max([0, *(max(cut[3], sizes[link.target]) for cut, link in zip(cuts, links, strict=True))])
     touched = sum(sizes) * batch
-    for link, (rows, chunks, _) in zip(links, cuts, strict=True):
+    for link, (rows, chunks, *_) in zip(links, cuts, strict=True):
         values = _values(table, link, sizes, batch, rows, chunks) | {"area": area, "wide": wide}
         table.rows += [values[name] for name in FIELDS]
         touched += link.weight.numel() // (4 if link.learning.normalise == "none" else 1)
-    return 3 * area + 2 * wide, steps * batch * touched if touched > _WORTH else 0
+    return 2 * area + 2 * wide + batch, steps * batch * touched if touched > _WORTH else 0
 
 
-def _cut(link: Any, sources: int, batch: int) -> tuple[int, int, int]:
-    """Return how many rows make a chunk, how many chunks there are, and how much memory one works with."""
+def _cut(link: Any, sources: int, batch: int) -> tuple[int, int, int, int]:
+    """Return rows of a chunk, chunks, and how much of either product a thread adds up at once, and of weights."""
     if link.kind == 2:
-        return sources, 1, sources
+        return sources, 1, sources, 0
     if link.kind == 1:
         rows = max(1, -(-sources // _EDGE_PIECES))
         starts = [*link.begins[:-1:rows].tolist(), len(link.targets)]
         longest = max(after - before for before, after in pairwise(starts))
-        return rows, -(-sources // rows), longest if batch > 1 else 0
-    rows = _ROWS if batch > 1 else max(_PIECES, -(-sources // _PIECES))
-    return rows, -(-sources // rows), rows * link.weight.shape[1] if batch > 1 else 0
+        return rows, -(-sources // rows), longest if batch > 1 else 0, longest
+    if batch == 1:
+        rows = max(_PIECES, -(-sources // _PIECES))
+        return rows, -(-sources // rows), 0, 0
+    targets = link.weight.shape[1]
+    rows = ROOM if sources >= 4 * ROOM else ROOM // 2
+    return rows, -(-sources // rows), ROOM * -(-targets // LANES) * LANES, 0
 
 
 _BOUNDS = {"none": 0, "soft": 1, "product": 3}

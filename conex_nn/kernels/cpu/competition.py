@@ -1,6 +1,7 @@
 """One step of integrate-and-fire neurons among which only the best may fire, and whose thresholds move."""
 
-from conex_nn.kernels.cpu.intrinsics import inline, sweep
+from conex_nn.kernels.cpu import record as of
+from conex_nn.kernels.cpu.intrinsics import inline, lowest, not_below, offset, sweep
 
 __all__ = ["make_compete"]
 
@@ -63,19 +64,25 @@ def make_compete(real, uniform, pauses):
             spikes[i] = zero
 
     @sweep
-    def above(v, threshold, order, n):
-        count = 0
+    def raise_bars(bars, threshold, theta, moves, n):
         for i in range(n):
-            order[count] = i
-            count += 1 if v[i] >= threshold[0 if uniform else i] else 0
-        return count
+            bars[i] = threshold[0 if uniform else i] + (theta[i] if moves else zero)
 
-    @sweep
-    def above_moved(v, threshold, theta, order, n):
-        count = 0
-        for i in range(n):
-            order[count] = i
-            count += 1 if v[i] >= threshold[0 if uniform else i] + theta[i] else 0
+    @inline
+    def above(v, bars, order, n):
+        count, i = 0, 0
+        while i + of.LANES <= n:
+            found = not_below(offset(v, i), offset(bars, i))
+            while found != 0:
+                order[count] = i + lowest(found)
+                count += 1
+                found &= found - 1
+            i += of.LANES
+        while i < n:
+            if v[i] >= bars[i]:
+                order[count] = i
+                count += 1
+            i += 1
         return count
 
     @sweep
@@ -90,7 +97,8 @@ def make_compete(real, uniform, pauses):
         current, decay, gain, drive, threshold, reset, pause, v, left, spikes, theta, moves, order, winners, dt, soft, n
     ):
         charge(current, decay, gain, drive, v, left, spikes, dt, n)
-        count = above_moved(v, threshold, theta, order, n) if moves else above(v, threshold, order, n)
+        raise_bars(current, threshold, theta, moves, n)
+        count = above(v, current, order, n)
         least, room = -one, count
         if 0 < winners < count:
             for q in range(count):

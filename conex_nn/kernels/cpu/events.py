@@ -241,7 +241,7 @@ def learning_loop(real):
         shared = as_pointer(args[16], types.int64)  # pieces done; threads so far
         place = fetch_add(offset(shared, 16), 1)
         scratch = offset(as_pointer(args[17], real), place * room)
-        marks = offset(as_pointer(args[18], types.int32), place * 2 * width)
+        marks = offset(as_pointer(args[18], types.int32), place * (4 * width + of.ROOM * (1 + batch)))
         records = offset(table, populations * of.POPULATION + links * of.CONNECTION)
         rows, blocks, again = 0, 0, 0
         for which in range(learners):

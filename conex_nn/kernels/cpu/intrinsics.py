@@ -10,8 +10,11 @@ from numba import types
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
+from conex_nn.kernels.cpu.record import LANES
+
 __all__ = [
-    "as_double", "as_pointer", "fetch_add", "finish", "inline", "locate", "make_exp", "offset", "sweep", "wait",
+    "as_double", "as_pointer", "fetch_add", "finish", "inline", "locate", "lowest", "make_exp", "not_below",
+    "not_zero", "offset", "sweep", "transpose", "wait",
 ]  # fmt: skip
 
 
@@ -99,9 +102,81 @@ def wait(pointer, pieces):
     tries = 0
     while _acquire(pointer) < pieces:
         tries += 1
-        if tries > 500:  # a thread that is not running cannot finish
+        if tries > 20_000:  # a thread that is not running cannot finish; to yield may cost a whole slice of time
             _give_way()
             tries = 0
+
+
+def _lanes(context, builder, pointer, kind):
+    """Load the numbers that a pointer stands at."""
+    vector = ir.VectorType(context.get_value_type(kind.dtype), LANES)
+    return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=kind.dtype.bitwidth // 8)
+
+
+def _as_bits(builder, comparison):
+    return builder.zext(builder.bitcast(comparison, ir.IntType(LANES)), ir.IntType(64))
+
+
+@intrinsic
+def not_zero(typingctx, pointer):
+    """Return which of the next numbers are not 0: bit i stands for number i."""
+
+    def codegen(context, builder, signature, args):
+        found = _lanes(context, builder, args[0], signature.args[0])
+        return _as_bits(builder, builder.fcmp_unordered("!=", found, ir.Constant(found.type, [0.0] * LANES)))
+
+    return types.int64(pointer), codegen
+
+
+@intrinsic
+def not_below(typingctx, pointer, bars):
+    """Return which of the next numbers have reached their bars: bit i stands for number i."""
+
+    def codegen(context, builder, signature, args):
+        found, wanted = (_lanes(context, builder, *each) for each in zip(args, signature.args, strict=True))
+        return _as_bits(builder, builder.fcmp_ordered(">=", found, wanted))
+
+    return types.int64(pointer, bars), codegen
+
+
+@intrinsic
+def lowest(typingctx, bits):
+    """Return the number of the lowest bit that is set; there has to be one."""
+
+    def codegen(context, builder, signature, args):
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(bits), codegen
+
+
+@intrinsic
+def transpose(typingctx, source, stride, target, pitch):
+    """Copy a square of ``LANES`` by ``LANES`` numbers and swap its axes; rows are ``stride`` and ``pitch`` apart."""
+
+    def codegen(context, builder, signature, args):
+        source, stride, target, pitch = args
+        kind, count = signature.args[0], ir.IntType(64)
+
+        def place(pointer, step, row):
+            return builder.gep(pointer, [builder.mul(step, ir.Constant(count, row))], inbounds=True)
+
+        rows = [_lanes(context, builder, place(source, stride, i), kind) for i in range(LANES)]
+        apart = 1
+        while apart < LANES:  # blocks off the diagonal change places, then those of twice the size
+            low = [i if not i & apart else i - apart + LANES for i in range(LANES)]
+            high = [i + apart if not i & apart else i + LANES for i in range(LANES)]
+            masks = [ir.Constant(ir.VectorType(ir.IntType(32), LANES), each) for each in (low, high)]
+            for i in range(LANES):
+                if not i & apart:
+                    pair = rows[i], rows[i + apart]
+                    rows[i], rows[i + apart] = (builder.shuffle_vector(*pair, mask) for mask in masks)
+            apart *= 2
+        for i, row in enumerate(rows):
+            there = builder.bitcast(place(target, pitch, i), row.type.as_pointer())
+            builder.store(row, there, align=kind.dtype.bitwidth // 8)
+        return context.get_dummy_value()
+
+    return types.void(source, stride, target, pitch), codegen
 
 
 @intrinsic

@@ -9,19 +9,18 @@ from numba import types
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, sweep
 from conex_nn.kernels.cpu.plastic_edges import make_edges
+from conex_nn.kernels.cpu.plastic_matrix import make_matrix
 from conex_nn.kernels.cpu.plastic_row import make_rows
 from conex_nn.kernels.cpu.plastic_touch import make_touch
-from conex_nn.kernels.cpu.traces import make_remember, make_sides
+from conex_nn.kernels.cpu.traces import make_remember, make_sides, make_spans
 
-__all__ = ["ROWS", "make_learning"]
-
-ROWS = 32
-"""Rows of a chunk of a dense weight, with a batch."""
+__all__ = ["make_learning"]
 
 
 def make_learning(real):
     """Make the four passes: of one sample, of some rows, of the sums of some columns, of the scaling of some rows."""
     pre_of, post_of = make_sides(real)
+    pre_spans, post_spans = make_spans(real)
     remember = make_remember(real)
     touch, touch_one, touch_few = make_touch(real)
     clear, add, times, decay, clip, scale_row, total = make_rows(real)
@@ -34,94 +33,14 @@ def make_learning(real):
             return one
         return as_pointer(record[of.MODULATOR], real)[t * batch + b]
 
-    @inline
-    def dense_single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse):
-        n, m = record[of.SOURCES], record[of.TARGETS]
-        pre, events, _ = pre_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
-        post, fired, number = post_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
-        x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
-        d, shift = signal(record, t, 0, 1), real(as_double(record[of.SHIFT]))
-        places = as_pointer(record[of.PLACES], types.int32)
-        k, end = places[c], places[c + 1]
-        for i in range(c * record[of.ROWS], min(n, (c + 1) * record[of.ROWS])):
-            px = x[i] * d
-            if k < end and events[k] == i:
-                k += 1
-                touch(record, i * m, post, y, sums, px, pre[i] * d, shift, inverse, m)
-            elif px != zero:
-                touch_few(record, i * m, post, sums, px, inverse, fired, number)
-
-    @inline
-    def dense_batch(
-        record, table, populations, t, c, batch, slots, width, lists, counts, sums, inverse, scratch, marks
-    ):
-        n, m = record[of.SOURCES], record[of.TARGETS]
-        area, wide = record[of.AREA], record[of.WIDE]
-        ups, downs, columns = scratch, offset(scratch, area), offset(scratch, 2 * area)
-        shifts = offset(scratch, 3 * area + wide)
-        flags, fired = marks, offset(marks, width)
-        x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
-        shift = real(as_double(record[of.SHIFT]))
-        chunks = record[of.CHUNKS]
-        begin = c * ROWS
-        rows = min(n, begin + ROWS) - begin
-        number, touched = 0, types.int64(0)
-        for b in range(batch):
-            d = signal(record, t, b, batch)
-            post, post_events, post_count = post_of(
-                record, table, populations, t, b, batch, slots, width, lists, counts
-            )
-            source = offset(x, b * n + begin)
-            for q in range(post_count):
-                j = types.int64(post_events[q])
-                column = offset(columns, j * ROWS)
-                if flags[j] == 0:
-                    flags[j] = 1
-                    fired[number] = j
-                    number += 1
-                    for r in range(ROWS):
-                        column[r] = zero
-                add(column, source, post[j] * d, rows)
-            pre, events, _ = pre_of(record, table, populations, t, b, batch, slots, width, lists, counts)
-            places = offset(as_pointer(record[of.PLACES], types.int32), b * (chunks + 1))
-            for k in range(places[c], places[c + 1]):
-                i = types.int64(events[k])
-                r = i - begin
-                down = offset(downs, r * m)
-                if (touched >> r) & 1 == 0:
-                    touched |= types.int64(1) << r
-                    clear(down, m)
-                    shifts[r] = zero
-                shifts[r] += pre[i] * d * shift
-                add(down, offset(y, b * m), pre[i] * d, m)
-        for q in range(number):
-            j = types.int64(fired[q])
-            flags[j] = 0
-            for r in range(rows):
-                ups[r * m + j] = columns[j * ROWS + r]
-        many = number * 16 > m
-        for r in range(rows):
-            up, down = offset(ups, r * m), offset(downs, r * m)
-            if (touched >> r) & 1 == 1:
-                touch(record, (begin + r) * m, up, down, sums, one, one, shifts[r], inverse, m)
-            elif many:
-                clear(down, m)
-                touch(record, (begin + r) * m, up, down, sums, one, one, zero, inverse, m)
-            else:
-                touch_few(record, (begin + r) * m, up, sums, one, inverse, fired, number)
-            if many:
-                clear(up, m)
-        for q in range(0 if many else number):
-            j = types.int64(fired[q])
-            for r in range(rows):
-                ups[r * m + j] = zero
-
+    learn_one, learn_batch = make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few)
     learn_edges, sum_edges, scale_edges = make_edges(real, pre_of, post_of, signal, touch, touch_one)
 
     @inline
     def one_to_one(record, table, populations, t, batch, slots, width, lists, counts, sums, inverse, scratch):
         n = record[of.SOURCES]
-        ups, downs = offset(scratch, record[of.AREA]), offset(scratch, 2 * record[of.AREA])
+        area, wide = record[of.AREA], record[of.WIDE]
+        ups, downs = offset(scratch, area), offset(scratch, 2 * area + wide)  # where matrices leave no zeros
         x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
         shift = real(as_double(record[of.SHIFT]))
         clear(ups, n)
@@ -152,7 +71,7 @@ def make_learning(real):
         normalise, mask, trace = record[of.NORMALISE], record[of.MASK], record[of.ELIGIBILITY]
         weights = as_pointer(record[of.WEIGHT], real)
         begins = as_pointer(record[of.BEGINS], types.int32)
-        spare = offset(scratch, 3 * record[of.AREA])
+        spare = offset(scratch, 2 * record[of.AREA])
         sums = offset(as_pointer(record[of.SUMS], real), c * m) if normalise == 1 else spare
         first = c * record[of.ROWS]
         last = min(n, first + record[of.ROWS])
@@ -175,11 +94,16 @@ def make_learning(real):
         elif kind == 2:
             one_to_one(record, table, populations, t, batch, slots, width, lists, counts, sums, inverse, scratch)
         elif batch == 1:
-            dense_single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse)
+            d = signal(record, t, 0, 1)
+            learn_one(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, d)
         else:
-            dense_batch(
-                record, table, populations, t, c, batch, slots, width, lists, counts, sums, inverse, scratch, marks
-            )
+            signals = offset(scratch, 2 * record[of.AREA] + 2 * record[of.WIDE])
+            for b in range(batch):
+                signals[b] = signal(record, t, b, batch)
+            learn_batch(
+                record, table, populations, t, c, batch, slots, width, lists, counts, sums, inverse, scratch, marks,
+                signals,
+            )  # fmt: skip
         if mask != 0:
             times(offset(weights, begin), offset(as_pointer(mask, real), begin), end - begin)
             if trace != 0:

@@ -58,7 +58,8 @@ def make_edges(real, pre_of, post_of, signal, touch, touch_one):
             single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse)
             return
         n, m = record[of.SOURCES], record[of.TARGETS]
-        ups, downs = offset(scratch, record[of.AREA]), offset(scratch, 2 * record[of.AREA])
+        area, wide = record[of.AREA], record[of.WIDE]
+        ups, downs = offset(scratch, area), offset(scratch, 2 * area + wide)  # where matrices leave no zeros
         x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
         shift = real(as_double(record[of.SHIFT]))
         begins, ends_at = as_pointer(record[of.BEGINS], types.int32), as_pointer(record[of.ENDS_AT], types.int32)
@@ -90,7 +91,7 @@ def make_edges(real, pre_of, post_of, signal, touch, touch_one):
                 size = pre[i] * d
                 for e in range(begins[i], begins[i + 1]):
                     downs[e - begin] += size * (seen[types.int64(ends_at[e])] + shift)
-        spare = offset(scratch, 3 * record[of.AREA])  # sums of edges are made afresh
+        spare = offset(scratch, 2 * record[of.AREA])  # sums of edges are made afresh
         touch(record, begin, ups, downs, spare, one, one, zero, inverse, length)
 
     @inline

@@ -33,5 +33,11 @@ LEARNER = len(FIELDS)
 POPULATION, CONNECTION = 18, 12
 """Integers of the rows of populations and of connections."""
 
+LANES = 8
+"""Numbers that are looked at, or moved, at once where Python has no words for it."""
+
+ROOM = 64
+"""Most rows of a chunk of a matrix, with a batch."""
+
 BLOCK = 256
 """Targets whose sums are made in one piece."""

@@ -3,10 +3,10 @@
 from numba import types
 
 from conex_nn.kernels.cpu import record as of
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, lowest, not_zero, offset
 from conex_nn.kernels.cpu.plastic_row import make_rows
 
-__all__ = ["make_list", "make_remember", "make_sides"]
+__all__ = ["make_list", "make_remember", "make_sides", "make_spans"]
 
 _LEAST_SCALE = 1e-12  # of an eligibility that is kept divided by how far it has decayed
 
@@ -15,46 +15,79 @@ def make_list(real):
     """Make what lists the neurons that spiked."""
     zero = real(0)
 
-    @sweep
+    @inline
     def list_events(spikes, events, n):
-        count = 0
-        for i in range(n):
-            events[count] = i
-            count += 1 if spikes[i] != zero else 0
+        count, i = 0, 0
+        while i + of.LANES <= n:
+            found = not_zero(offset(spikes, i))
+            while found != 0:
+                events[count] = i + lowest(found)
+                count += 1
+                found &= found - 1
+            i += of.LANES
+        while i < n:
+            if spikes[i] != zero:
+                events[count] = i
+                count += 1
+            i += 1
         return count
 
     return list_events
 
 
-def make_sides(real):
-    """Make what finds the spikes that a rule sees of either side of a connection: as a row, as a list, their number."""
+def make_spans(real):
+    """Make what finds the spikes that a rule sees of either side of a connection.
+
+    Of all samples of a step: rows of spikes, lists of those that spiked, how far apart these are, how many there are,
+    and how far apart those numbers are.
+    """
 
     @inline
-    def find(table, populations, t, b, batch, slots, width, lists, counts, p, n, late, history, length, own, numbers):
+    def find(table, populations, t, batch, slots, width, lists, counts, p, n, late, history, length, own, numbers):
         if t >= late:
             slot = (t - late) % slots
-            row = offset(as_pointer(table[p * of.POPULATION + 8], real), ((t - late) * batch + b) * n)
-            events = offset(lists, (b * slots + slot) * width + table[p * of.POPULATION + 10])
-            return row, events, counts[(b * slots + slot) * populations + p]
-        row = offset(as_pointer(history, real), ((length - late + t) * batch + b) * n)
-        events = offset(as_pointer(own, types.int32), b * n)
-        return row, events, as_pointer(numbers, types.int64)[b]
+            rows = offset(as_pointer(table[p * of.POPULATION + 8], real), (t - late) * batch * n)
+            events = offset(lists, slot * width + table[p * of.POPULATION + 10])
+            return rows, events, slots * width, offset(counts, slot * populations + p), slots * populations
+        rows = offset(as_pointer(history, real), (length - late + t) * batch * n)
+        return rows, as_pointer(own, types.int32), n, as_pointer(numbers, types.int64), 1
 
     @inline
-    def pre(record, table, populations, t, b, batch, slots, width, lists, counts):
+    def pre(record, table, populations, t, batch, slots, width, lists, counts):
         return find(
-            table, populations, t, b, batch, slots, width, lists, counts, record[of.SOURCE], record[of.SOURCES],
+            table, populations, t, batch, slots, width, lists, counts, record[of.SOURCE], record[of.SOURCES],
             record[of.AXON], record[of.AXON_HISTORY], record[of.AXON_LENGTH], record[of.PRE_EVENTS],
             record[of.PRE_COUNTS],
         )  # fmt: skip
 
     @inline
-    def post(record, table, populations, t, b, batch, slots, width, lists, counts):
+    def post(record, table, populations, t, batch, slots, width, lists, counts):
         return find(
-            table, populations, t, b, batch, slots, width, lists, counts, record[of.TARGET], record[of.TARGETS],
+            table, populations, t, batch, slots, width, lists, counts, record[of.TARGET], record[of.TARGETS],
             record[of.DENDRITE], record[of.DENDRITE_HISTORY], record[of.DENDRITE_LENGTH], record[of.POST_EVENTS],
             record[of.POST_COUNTS],
         )  # fmt: skip
+
+    return pre, post
+
+
+def make_sides(real):
+    """Make what finds the spikes of one sample that a rule sees of either side: as a row, as a list, their number."""
+    pre_spans, post_spans = make_spans(real)
+
+    @inline
+    def pre(record, table, populations, t, b, batch, slots, width, lists, counts):
+        rows, events, apart, numbers, between = pre_spans(
+            record, table, populations, t, batch, slots, width, lists, counts
+        )
+        return offset(rows, b * record[of.SOURCES]), offset(events, b * apart), numbers[b * between]
+
+    @inline
+    def post(record, table, populations, t, b, batch, slots, width, lists, counts):
+        rows, events, apart, numbers, between = post_spans(
+            record, table, populations, t, batch, slots, width, lists, counts
+        )
+        return offset(rows, b * record[of.TARGETS]), offset(events, b * apart), numbers[b * between]
 
     return pre, post
 

@@ -1,0 +1,149 @@
+"""How some rows of a matrix of weights, all weights of a few source neurons, learn from one step.
+
+With a batch, what its samples have to say is added up before weights are touched: from what the targets have fired in
+columns, which are then turned into rows, and from what a source has sent in a row at a time, for which samples are
+listed by source. Either way they are added in their order.
+"""
+
+from numba import types
+
+from conex_nn.kernels.cpu import record as of
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, sweep, transpose
+from conex_nn.kernels.cpu.plastic_row import make_rows
+
+__all__ = ["make_matrix"]
+
+
+def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few):
+    """Make what changes the rows of a chunk: of one sample, and of a batch."""
+    clear, add, *_ = make_rows(real)
+    zero, one = real(0), real(1)
+    room = of.ROOM
+
+    @sweep
+    def add_four(x, a, b, c, d, fa, fb, fc, fd, n):
+        for j in range(n):
+            x[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
+
+    @inline
+    def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, d):
+        n, m = record[of.SOURCES], record[of.TARGETS]
+        pre, events, _ = pre_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
+        post, fired, number = post_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
+        x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
+        shift = real(as_double(record[of.SHIFT]))
+        places = as_pointer(record[of.PLACES], types.int32)
+        k, end = places[c], places[c + 1]
+        for i in range(c * record[of.ROWS], min(n, (c + 1) * record[of.ROWS])):
+            px = x[i] * d
+            if k < end and events[k] == i:
+                k += 1
+                touch(record, i * m, post, y, sums, px, pre[i] * d, shift, inverse, m)
+            elif px != zero:
+                touch_few(record, i * m, post, sums, px, inverse, fired, number)
+
+    @inline
+    def by_source(record, spans, c, begin, batch, lengths, samples):
+        """List the samples in which each source of a chunk has spiked."""
+        _, events, apart, _, _ = spans
+        chunks = record[of.CHUNKS]
+        for r in range(room):
+            lengths[r] = 0
+        for b in range(batch):
+            places = offset(as_pointer(record[of.PLACES], types.int32), b * (chunks + 1))
+            own = offset(events, b * apart)
+            for k in range(places[c], places[c + 1]):
+                r = types.int64(own[k]) - begin
+                samples[r * batch + lengths[r]] = b
+                lengths[r] += 1
+
+    @inline
+    def from_targets(record, spans, begin, rows, signals, batch, columns, marks, width):
+        """Add up, in columns, what targets that have fired say of the rows; return how many did, and squares."""
+        post, events, apart, numbers, between = spans
+        n, m = record[of.SOURCES], record[of.TARGETS]
+        x = offset(as_pointer(record[of.TRACE_PRE], real), begin)
+        flags, fired = marks, offset(marks, width)
+        known, squares = offset(marks, 2 * width), offset(marks, 3 * width)
+        number, count = 0, 0
+        for b in range(batch):
+            own, source, row = offset(events, b * apart), offset(x, b * n), offset(post, b * m)
+            for q in range(numbers[b * between]):
+                j = types.int64(own[q])
+                if flags[j] == 0:
+                    flags[j] = 1
+                    fired[number] = j
+                    number += 1
+                    square = j // of.LANES
+                    if known[square] == 0:
+                        known[square] = 1
+                        squares[count] = square
+                        count += 1
+                        clear(offset(columns, square * of.LANES * room), of.LANES * room)
+                add(offset(columns, j * room), source, row[j] * signals[b], rows)
+        for q in range(number):
+            flags[fired[q]] = 0
+        for q in range(count):
+            known[squares[q]] = 0
+        return number, count
+
+    @inline
+    def from_source(record, spans, r, i, signals, batch, lengths, samples, down):
+        """Add up, in a row, what samples in which a source has spiked say of it; return what they say of a shift."""
+        pre = spans[0]
+        n, m = record[of.SOURCES], record[of.TARGETS]
+        y, own = as_pointer(record[of.TRACE_POST], real), offset(samples, r * batch)
+        length, k, total = types.int64(lengths[r]), 0, zero
+        clear(down, m)
+        while k + 4 <= length:
+            a, b = types.int64(own[k]), types.int64(own[k + 1])
+            c, d = types.int64(own[k + 2]), types.int64(own[k + 3])
+            fa, fb = pre[a * n + i] * signals[a], pre[b * n + i] * signals[b]
+            fc, fd = pre[c * n + i] * signals[c], pre[d * n + i] * signals[d]
+            add_four(down, offset(y, a * m), offset(y, b * m), offset(y, c * m), offset(y, d * m), fa, fb, fc, fd, m)
+            total += (fa + fb) + (fc + fd)
+            k += 4
+        while k < length:
+            a = types.int64(own[k])
+            fa = pre[a * n + i] * signals[a]
+            add(down, offset(y, a * m), fa, m)
+            total += fa
+            k += 1
+        return total * real(as_double(record[of.SHIFT]))
+
+    @inline
+    def batched(
+        record, table, populations, t, c, batch, slots, width, lists, counts, sums, inverse, scratch, marks, signals
+    ):
+        n, m = record[of.SOURCES], record[of.TARGETS]
+        area, wide = record[of.AREA], record[of.WIDE]
+        ups, columns, down = scratch, offset(scratch, area), offset(scratch, 2 * area + wide)
+        pitch = (m + of.LANES - 1) // of.LANES * of.LANES
+        begin = c * record[of.ROWS]
+        rows = min(n, begin + record[of.ROWS]) - begin
+        post = post_spans(record, table, populations, t, batch, slots, width, lists, counts)
+        number, count = from_targets(record, post, begin, rows, signals, batch, columns, marks, width)
+        squares = offset(marks, 3 * width)
+        for q in range(count):
+            j = types.int64(squares[q]) * of.LANES
+            for r in range(0, rows, of.LANES):
+                transpose(offset(columns, j * room + r), room, offset(ups, r * pitch + j), pitch)
+        pre = pre_spans(record, table, populations, t, batch, slots, width, lists, counts)
+        lengths, samples = offset(marks, 4 * width), offset(marks, 4 * width + room)
+        by_source(record, pre, c, begin, batch, lengths, samples)
+        many = number * 16 > m
+        for r in range(rows):
+            up, here = offset(ups, r * pitch), (begin + r) * m
+            if many or lengths[r] > 0:
+                shift = from_source(record, pre, r, begin + r, signals, batch, lengths, samples, down)
+                touch(record, here, up, down, sums, one, one, shift, inverse, m)
+            else:
+                touch_few(record, here, up, sums, one, inverse, offset(marks, width), number)
+            if many:
+                clear(up, pitch)
+        for q in range(0 if many else count):
+            j = types.int64(squares[q]) * of.LANES
+            for r in range(rows):
+                clear(offset(ups, r * pitch + j), of.LANES)
+
+    return single, batched
