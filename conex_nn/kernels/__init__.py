@@ -2,6 +2,7 @@
 
 from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
+from conex_nn.kernels.hebbian import correlate, event_product, mostly_zeros
 from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
@@ -12,10 +13,13 @@ __all__ = [
     "Link",
     "adaptive_rows",
     "adaptive_sequence",
+    "correlate",
     "event_currents",
+    "event_product",
     "li_rows",
     "li_sequence",
     "lif_loop",
     "lif_rows",
     "lif_sequence",
+    "mostly_zeros",
 ]

@@ -120,12 +120,13 @@ def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
     rows, sources = spikes.shape
     spikes, weight = in_line(spikes, weight.dtype), weight.contiguous()
     currents = weight.new_empty(rows, weight.shape[1])
+    lists = torch.empty(torch.get_num_threads(), sources, dtype=torch.int32)
     launch(
         "events.project",
         (),
         weight.dtype,
         (rows, sources, weight.shape[1], _BLOCK, -(-rows // _BLOCK)),
-        (spikes, weight, currents),
+        (spikes, weight, currents, lists, torch.zeros(1, dtype=torch.int64)),
         currents.numel(),
     )
     return currents

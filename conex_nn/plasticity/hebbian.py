@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import grad as conv_grad
 
+from conex_nn.kernels import correlate
 from conex_nn.synapses import Dense, Synapse
 
 __all__ = ["feature_axes", "hebbian", "hebbian_of", "weight_of"]
@@ -97,7 +98,8 @@ def hebbian(module: nn.Module, pre: Tensor, post: Tensor) -> Tensor:
         return cast(Tensor, own(pre, post))
     if isinstance(module, nn.Linear):
         _check_lead(module, pre, post, (module.in_features,), (module.out_features,))
-        return post.detach().reshape(-1, module.out_features).mT @ pre.detach().reshape(-1, module.in_features)
+        sides = post.detach().reshape(-1, module.out_features), pre.detach().reshape(-1, module.in_features)
+        return correlate(*sides)
     axes = feature_axes(module)
     lead = 2 if axes is None else pre.dim() - axes[0]
     xs, ys = pre.detach().flatten(0, lead - 1), post.detach().flatten(0, lead - 1)

@@ -14,6 +14,9 @@ from conex_nn.synapses import Delay
 
 __all__ = ["Learning", "RuleState", "Sequences", "Steps"]
 
+_BLOCK = 1 << 22
+"""Numbers on both sides of a connection, of all samples, that a rule sees at a time."""
+
 
 class RuleState(NamedTuple):
     """Fast state of a rule in a connection."""
@@ -131,6 +134,15 @@ class Sequences(_Learner):
         Returns:
             The state after it.
         """
+        blocks = -(-len(post) * (pre[0].numel() + post[0].numel()) // _BLOCK)
+        size = -(-len(post) // max(1, blocks))
+        for begin in range(0, len(post), size):
+            here = slice(begin, begin + size)
+            state = self._see_block(pre[here], post[here], None if v is None else v[here], state)
+        return state
+
+    def _see_block(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
+        """Take in some steps, so few that what a rule makes of them stays in a cache and takes little memory."""
         seen, rule_state = self.stretch(pre, post, v, state.rule)
         self.samples = seen.post.shape[1]
         if self.missing or self.later:

@@ -5,13 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.kernels import event_currents
+from conex_nn.kernels import event_currents, mostly_zeros
 from conex_nn.synapses import Dense
 
 __all__ = ["dense_by_events"]
-
-_DENSEST = 0.1
-"""Fraction of spikes in an input above which a dense product is faster than adding the rows of what spiked."""
 
 
 def dense_by_events(synapse: Any, spikes: Tensor, weight: Tensor) -> Tensor | None:
@@ -28,8 +25,11 @@ def dense_by_events(synapse: Any, spikes: Tensor, weight: Tensor) -> Tensor | No
     """
     able = type(synapse) is Dense and not torch.is_grad_enabled() and spikes.device.type == "cpu"
     able = able and spikes.dtype == weight.dtype and weight.dtype in (torch.float32, torch.float64)
-    if not able or int(torch.count_nonzero(spikes)) > _DENSEST * spikes.numel():
+    if not able:
         return None
-    lead = spikes.shape[: spikes.dim() - len(synapse.source_shape)]
-    current = event_currents(spikes.reshape(-1, synapse.source_shape.numel()), weight.t())
+    lead, rows = spikes.shape[: spikes.dim() - len(synapse.source_shape)], spikes.flatten(-len(synapse.source_shape))
+    rows = rows.reshape(-1, rows.shape[-1])
+    if not mostly_zeros(rows):
+        return None
+    current = event_currents(rows, weight.t())
     return current.reshape(*lead, *synapse.target_shape)

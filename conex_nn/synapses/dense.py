@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from typing_extensions import override
 
 from conex_nn.functional.grid import coordinates
+from conex_nn.kernels import correlate
 from conex_nn.synapses.initial_weight import Initialiser, initial_weight
 from conex_nn.synapses.synapse import Synapse, leading_axes
 
@@ -89,9 +90,8 @@ class Dense(Synapse):
     @torch.no_grad()
     def hebbian(self, pre: Tensor, post: Tensor) -> Tensor:
         self._check_pair(pre, post)
-        flat_post = post.reshape(-1, self.target_shape.numel())
-        product = (pre.reshape(-1, self.source_shape.numel()).mT @ flat_post).mT  # laid out as the weight is
-        return self._masked(product)
+        sides = pre.reshape(-1, self.source_shape.numel()), post.reshape(-1, self.target_shape.numel())
+        return self._masked(correlate(*sides).mT)  # laid out as the weight is
 
     @override
     @torch.no_grad()

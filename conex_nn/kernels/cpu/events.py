@@ -49,11 +49,13 @@ def make_add_four(real):
 def project(real):
     """Make the kernel that takes rows of spikes to rows of currents through weights stored by source."""
     add_row, _ = make_add(real)
+    add_four, list_events = make_add_four(real), make_list(real)
     zero = real(0)
 
     def kernel(args):
         rows, sources, targets, block, chunks = args[1], args[2], args[3], args[4], args[5]
         spikes, weights, currents = as_pointer(args[6], real), as_pointer(args[7], real), as_pointer(args[8], real)
+        events = offset(as_pointer(args[9], types.int32), fetch_add(as_pointer(args[10], types.int64), 1) * sources)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -62,9 +64,19 @@ def project(real):
                 out, row = offset(currents, r * targets), offset(spikes, r * sources)
                 for j in range(targets):
                     out[j] = zero
-                for i in range(sources):
-                    if row[i] != zero:
-                        add_row(out, offset(weights, i * targets), row[i], targets)
+                number, k = list_events(row, events, sources), 0
+                while k + 4 <= number:
+                    a, b = types.int64(events[k]), types.int64(events[k + 1])
+                    c, d = types.int64(events[k + 2]), types.int64(events[k + 3])
+                    add_four(
+                        out, offset(weights, a * targets), offset(weights, b * targets), offset(weights, c * targets),
+                        offset(weights, d * targets), row[a], row[b], row[c], row[d], targets,
+                    )  # fmt: skip
+                    k += 4
+                while k < number:
+                    a = types.int64(events[k])
+                    add_row(out, offset(weights, a * targets), row[a], targets)
+                    k += 1
 
     return kernel
 

@@ -36,6 +36,9 @@ POPULATION, CONNECTION = 18, 12
 LANES = 8
 """Numbers that are looked at, or moved, at once where Python has no words for it."""
 
+WIDE_COLUMNS = 64
+"""Columns of a chunk of a product by events."""
+
 ROOM = 64
 """Most rows of a chunk of a matrix, with a batch."""
 
