@@ -74,7 +74,7 @@ class FramesByCount(nn.Module):
         recording = recording_of(events)
         place = torch.arange(len(events.t), device=events.t.device) - events.bounds[recording]
         if self.count is None:
-            frame = place * self.time // events.bounds.diff()[recording]
+            frame = place * (self.time or 1) // events.bounds.diff()[recording]
         else:
             frame = place // self.count
             frame = torch.where(frame < lengths[recording], frame, -1)

@@ -112,7 +112,7 @@ class FramesByTime(nn.Module):
         recording = recording_of(events)
         lasts = torch.zeros(len(events.bounds) - 1, dtype=torch.long, device=since.device)
         lasts.scatter_reduce_(0, recording, since + 1, "amax")  # to the last event, its microsecond included
-        return since * self.time // lasts[recording]
+        return since * (self.time or 1) // lasts[recording]
 
     @override
     def extra_repr(self) -> str:
