@@ -174,10 +174,10 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
     def _encoded(self, part: Any) -> Dataset[Any]:
         """Encode a part of the data, and keep it."""
         samples, classes = [], []
-        for batch in DataLoader(part, batch_size=self.batch_size, collate_fn=LabelledImages.collate):
-            x, labels, *lengths = batch
+        alone = getattr(getattr(part, "dataset", part), "ragged", False)  # then nothing is padded
+        for batch in DataLoader(part, batch_size=1 if alone else self.batch_size, collate_fn=LabelledImages.collate):
+            x, labels, *_ = batch
             x, encoded = self.encode_batch(self.ready(x))
-            encoded = encoded if encoded is not None or not lengths else _kept_lengths(lengths[0], x)
             samples += list(x) if encoded is None else [each[:n] for each, n in zip(x, encoded.tolist(), strict=True)]
             classes.append(labels)
         return LabelledSeries(samples, torch.cat(classes)) if samples else part

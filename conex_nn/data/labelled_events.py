@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from typing_extensions import override
 
+from conex_nn.data.in_batch import in_batch
 from conex_nn.data.labelled_images import check_labels
-from conex_nn.data.labelled_series import in_batch
 from conex_nn.encoders.events import Events, check_events, from_structured
 
 

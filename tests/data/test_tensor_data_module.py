@@ -78,5 +78,5 @@ def test_what_does_not_fit_is_refused(options, message):
 
 
 def test_lengths_have_to_agree():
-    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 100 images"):
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 100 samples"):
         TensorDataModule(IMAGES, LABELS[:-1])
