@@ -74,7 +74,7 @@ def draw_cloud(path: Path, data: Any, *, index: int = 0) -> None:
     ax.set_box_aspect((2.4, 1, 1), zoom=1.35)
     ax.view_init(elev=18, azim=-65)
     ax.set_title(f"{len(events.t)} events of a digit {int(label)}: one stripe for each saccade")
-    ax.legend(frameon=False, markerscale=5, loc="upper left", bbox_to_anchor=(0.02, 0.88))
+    ax.legend(frameon=False, markerscale=5, loc="upper left", bbox_to_anchor=(-0.02, 0.9))
     figure.savefig(path, dpi=150)
 
 
@@ -103,7 +103,7 @@ def draw_decisions(
     colours = [*cx.plots.COLOURS, "#8C564B", "#7F7F7F", "#17BECF"]
     for index, seen, ax in zip(chosen, grid[0], grid[1], strict=False):
         label, named = int(labels[index]), int(scores[-1, index].argmax())
-        seen.imshow(picture(frames[:, index].sum(0)))
+        seen.imshow(picture(frames[: len(frames) // 4, index].sum(0)))  # later, the digit is at another place
         seen.set_title(f"a {label}, taken for a {named}", fontsize=10, color="black" if label == named else "#C00000")
         seen.axis("off")
         for digit, row in enumerate(scores[:, index].softmax(-1).T):
