@@ -52,7 +52,8 @@ class LabelledSeries(Dataset[tuple[Tensor, Tensor]]):
         check_labels(labels, samples=len(series))
         self.labels = labels.long()
         self.encoder = encoder
-        self.lengths = torch.tensor([len(each) for each in series], dtype=torch.long)
+        steps = [series.shape[1]] * len(series) if isinstance(series, Tensor) else [len(each) for each in series]
+        self.lengths = torch.tensor(steps, dtype=torch.long)
         self.ragged = bool((self.lengths != self.lengths[:1]).any())
         if not isinstance(series, Tensor):
             series = torch.cat(list(series)) if self.ragged else torch.stack(list(series))

@@ -17,7 +17,7 @@ class RecordingsDataModule(EventDataModule):
     """Train on any recordings of an event camera: your own, or a data set of tonic's.
 
     ``RecordingsDataModule(tonic.datasets.DVSGesture("data", train=True), test=tonic.datasets.DVSGesture("data",
-    train=False), encoder=...)`` is one line. All is read into memory, by ``setup``. The split is stratified and depends
+    train=False), encoder=...)`` is one line. All is read into memory at once. The split is stratified and depends
     on `seed` alone.
 
     Args:

@@ -24,7 +24,7 @@ from tasks.events.pictures import draw_cloud, draw_decisions, draw_recordings
 __all__ = ["Config", "main"]
 
 SENSOR = (34, 34)
-STAND_IN = (600, 100)
+STAND_IN = (400, 100)
 """Recordings to learn from and to test with, where there is no data [1]."""
 
 

@@ -125,6 +125,11 @@ def test_samples_of_unequal_shape_are_refused():
         TensorDataModule([IMAGES[0], IMAGES[1][:2]], [0, 1])
 
 
+def test_labels_without_samples_are_refused():
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 0 samples"):
+        TensorDataModule([], LABELS)
+
+
 def test_samples_without_labels_and_pictures_are_refused():
     with pytest.raises(ValueError, match="Expected `labels` beside samples as a ndarray, got None"):
         TensorDataModule(IMAGES.numpy())
