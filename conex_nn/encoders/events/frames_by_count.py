@@ -17,7 +17,8 @@ __all__ = ["FramesByCount"]
 class FramesByCount(nn.Module):
     """Count events in frames that hold equally many: fast motion then has shorter frames.
 
-    With `count` alone a recording has as many full frames as it can fill, at least one; events after them are left out.
+    With `count` alone a recording has as many full frames as it can fill; events after them are left out. One of fewer
+    events has one frame.
     With `time` beside it there are that many, and frames that are not filled are empty. With `time` alone the events of
     each recording are dealt out evenly, in order.
 
@@ -70,18 +71,17 @@ class FramesByCount(nn.Module):
     @override
     def forward(self, events: Events) -> Shaped[Tensor, " time *batch {self.polarities} height width"]:
         check_events(events, sensor_size=self.sensor_size, polarities=self.polarities)
-        lengths = self.lengths(events)
         recording = recording_of(events)
         place = torch.arange(len(events.t), device=events.t.device) - events.bounds[recording]
         if self.count is None:
             frame = place * (self.time or 1) // events.bounds.diff()[recording]
         else:
             frame = place // self.count
-            frame = torch.where(frame < lengths[recording], frame, -1)
+            frame = torch.where(frame < self._full(events)[recording], frame, -1)
         return accumulate(
             events,
             frame,
-            time=self.time if self.time is not None else int(lengths.max()),
+            time=self.time if self.time is not None else int(self.lengths(events).max()),
             sensor_size=self.sensor_size,
             polarities=self.polarities,
             binary=self.binary,
@@ -101,7 +101,10 @@ class FramesByCount(nn.Module):
         """
         if self.time is not None or self.count is None:
             return torch.full((len(events.bounds) - 1,), self.time or 0, device=events.t.device)
-        return (events.bounds.diff() // self.count).clamp(min=1)
+        return self._full(events)
+
+    def _full(self, events: Events) -> Int[Tensor, " recordings"]:
+        return (events.bounds.diff() // (self.count or 1)).clamp(min=1)
 
     @override
     def extra_repr(self) -> str:

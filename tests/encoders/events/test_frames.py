@@ -63,6 +63,14 @@ def test_voxels_are_those_of_tonic(tonic):
     assert_close(ours.sum(), (2.0 * events.p - 1).sum())  # each event is shared out as a whole
 
 
+def test_frames_that_are_not_filled_are_empty():
+    events = recording(310)
+    assert FramesByCount(SIZE, count=60)(events).sum((1, 2, 3)).tolist() == [60] * 5
+    assert FramesByCount(SIZE, count=60, time=8)(events).sum((1, 2, 3)).tolist() == [60] * 5 + [0] * 3
+    assert FramesByCount(SIZE, count=60, time=2)(events).sum((1, 2, 3)).tolist() == [60] * 2
+    assert FramesByCount(SIZE, count=400, time=2)(events).sum((1, 2, 3)).tolist() == [310, 0]
+
+
 def test_parts_hold_every_event():
     for n in (3, 500):
         events = recording(n)
@@ -86,7 +94,7 @@ def test_a_window_counts_from_the_first_event_and_ends_with_the_last():
 @pytest.mark.parametrize("name", ENCODERS)
 def test_a_batch_holds_each_recording_alone(name):
     encoder = ENCODERS[name]
-    recordings = [recording(500), EMPTY, recording(300, seed=1, start=10**9), recording(1, seed=2)]
+    recordings = [recording(500), EMPTY, recording(310, seed=1, start=10**9), recording(1, seed=2)]
     together = encoder(batch(*recordings))
     lengths = encoder.lengths(batch(*recordings)) if hasattr(encoder, "lengths") else [6] * 4
     for place, (alone, length) in enumerate(zip(recordings, lengths, strict=True)):
