@@ -1,13 +1,13 @@
 """Handwritten digits that come with scikit-learn: no download."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.data.image_data_module import ImageDataModule, Splits
+from conex_nn.data.in_memory_data_module import EncodeOn
 from conex_nn.data.splitting import cut, sample_count
 
 
@@ -18,7 +18,7 @@ class Digits(ImageDataModule):
 
     Args:
         encoder: Maps intensities ``(1, 8, 8)`` to ``(time, 1, 8, 8)``; see :class:`ImageDataModule`.
-        encode_on: ``"device"`` or ``"worker"``; see :class:`ImageDataModule`.
+        encode_on: ``"device"``, ``"worker"`` or ``"setup"``; see :class:`ImageDataModule`.
         batch_size: Samples per batch [1].
         augment: Applied to training batches on the device, before encoding.
         validation: Images kept for validation: a number or a fraction of all [1].
@@ -47,7 +47,7 @@ class Digits(ImageDataModule):
         self,
         *,
         encoder: Callable[[Tensor], Tensor] | None = None,
-        encode_on: Literal["device", "worker"] = "device",
+        encode_on: EncodeOn = "device",
         batch_size: int = 128,
         augment: Callable[[Tensor], Tensor] | None = None,
         validation: int | float = 0.1,

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.data.idx_files import read_idx_set
 from conex_nn.data.image_data_module import ImageDataModule, Splits
+from conex_nn.data.in_memory_data_module import EncodeOn
 from conex_nn.data.splitting import cut, sample_count
 
 
@@ -21,7 +21,7 @@ class FashionMNIST(ImageDataModule):
     Args:
         root: Folder with the data.
         encoder: Maps intensities ``(1, 28, 28)`` to ``(time, 1, 28, 28)``; see :class:`ImageDataModule`.
-        encode_on: ``"device"`` or ``"worker"``; see :class:`ImageDataModule`.
+        encode_on: ``"device"``, ``"worker"`` or ``"setup"``; see :class:`ImageDataModule`.
         batch_size: Samples per batch [1].
         augment: Applied to training batches on the device, before encoding.
         validation: Training images kept for validation: a number or a fraction [1].
@@ -47,7 +47,7 @@ class FashionMNIST(ImageDataModule):
         *,
         root: str | Path = "data",
         encoder: Callable[[Tensor], Tensor] | None = None,
-        encode_on: Literal["device", "worker"] = "device",
+        encode_on: EncodeOn = "device",
         batch_size: int = 128,
         augment: Callable[[Tensor], Tensor] | None = None,
         validation: int | float = 5000,

@@ -1,30 +1,15 @@
-"""What every data set of this package does under a Lightning Trainer."""
+"""Images under a Lightning Trainer."""
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
-
-import lightning as L
-import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
+from conex_nn.data.in_memory_data_module import InMemoryDataModule, Splits
 from conex_nn.data.labelled_images import LabelledImages, to_intensity
 
-
-class Splits(NamedTuple):
-    """The three parts of a data set. One may be empty; Lightning then warns of a loader of zero length."""
-
-    train: Dataset[tuple[Tensor, Tensor]]
-    """Learned from."""
-    validation: Dataset[tuple[Tensor, Tensor]]
-    """Looked at during training."""
-    test: Dataset[tuple[Tensor, Tensor]]
-    """Looked at once."""
+__all__ = ["ImageDataModule", "Splits"]
 
 
-class ImageDataModule(L.LightningDataModule, ABC):
+class ImageDataModule(InMemoryDataModule):
     """Load, split, augment and encode images that fit in memory.
 
     A subclass says what the data are: it implements ``splits``, with :class:`LabelledImages` made by ``labelled``.
@@ -38,7 +23,8 @@ class ImageDataModule(L.LightningDataModule, ABC):
         class_names: Name of each class.
         feature_shape: Shape of one sample before encoding [1].
         encoder: Maps intensities ``(*features)`` to ``(time, *features)``; None leaves them as they are.
-        encode_on: ``"device"`` encodes the whole batch after its transfer; ``"worker"`` each sample as it is read.
+        encode_on: ``"device"`` encodes the whole batch after its transfer; ``"worker"`` each sample as it is read;
+            ``"setup"`` all samples once, and keeps the result; see :class:`InMemoryDataModule`.
         batch_size: Samples per batch [1].
         augment: Maps a training batch of intensities, on the device and before encoding, to a batch of the same kind.
         num_workers: Processes that read batches [1]. With ``encode_on="device"`` reading is one indexing: 0 is fastest.
@@ -59,44 +45,6 @@ class ImageDataModule(L.LightningDataModule, ABC):
         [tensor([[1., 0.],
                 [0., 1.]]), tensor([0, 1])]
     """
-
-    def __init__(
-        self,
-        *,
-        class_names: Sequence[str],
-        feature_shape: Sequence[int],
-        encoder: Callable[[Tensor], Tensor] | None = None,
-        encode_on: Literal["device", "worker"] = "device",
-        batch_size: int = 128,
-        augment: Callable[[Tensor], Tensor] | None = None,
-        num_workers: int = 0,
-    ) -> None:
-        super().__init__()
-        if encode_on not in ("device", "worker"):
-            raise ValueError(f'Expected `encode_on` to be "device" or "worker", got {encode_on!r}.')
-        if batch_size < 1:
-            raise ValueError(f"Expected `batch_size` to be at least 1, got {batch_size}.")
-        if num_workers < 0:
-            raise ValueError(f"Expected `num_workers` to be 0 or more, got {num_workers}.")
-        if encode_on == "worker":
-            _check_worker_encoding(encoder, augment, num_workers=num_workers)
-        self.class_names = tuple(class_names)
-        self.num_classes = len(self.class_names)
-        self.feature_shape = tuple(feature_shape)
-        self.encoder = encoder
-        self.encode_on = encode_on
-        self.batch_size = batch_size
-        self.augment = augment
-        self.num_workers = num_workers
-        self._splits: Splits | None = None
-
-    @abstractmethod
-    def splits(self) -> Splits:
-        """Load the data and cut them; called once, by ``setup``.
-
-        Returns:
-            The three parts.
-        """
 
     def labelled(self, images: Tensor, labels: Tensor) -> LabelledImages:
         """Wrap two tensors as a data set that encodes if the workers are to.
@@ -120,72 +68,17 @@ class ImageDataModule(L.LightningDataModule, ABC):
         return data
 
     @override
-    def setup(self, stage: str | None = None) -> None:
-        self._loaded()
+    def ready(self, x: Tensor) -> Tensor:
+        return to_intensity(x)
 
     @override
-    def train_dataloader(self) -> DataLoader[Any]:
-        return self._loader(self._loaded().train, shuffle=True)
-
-    @override
-    def val_dataloader(self) -> DataLoader[Any]:
-        return self._loader(self._loaded().validation)
-
-    @override
-    def test_dataloader(self) -> DataLoader[Any]:
-        return self._loader(self._loaded().test)
-
-    @override
-    def predict_dataloader(self) -> DataLoader[Any]:
-        return self.test_dataloader()
-
-    @override
-    def on_after_batch_transfer(self, batch: Sequence[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
-        x, labels = batch
-        if self.encode_on == "worker" and self.encoder is not None:
-            return x, labels
-        x = to_intensity(x)
-        if self.trainer is not None:
-            x = self.trainer.precision_plugin.convert_input(x)  # before encoding: it would copy an expanded view
-            if self.augment is not None and self.trainer.training:
-                x = self.augment(x)
+    def encode_batch(self, x: Tensor) -> tuple[Tensor, None]:
         if self.encoder is None:
-            return x, labels
+            return x, None
         spikes = self.encoder(x)
         if spikes.shape[1:2] != x.shape[:1]:
             raise ValueError(
                 f"Expected `encoder` to map {tuple(x.shape)} to (time, {x.shape[0]}, ...), got {tuple(spikes.shape)}. "
                 'An encoder that takes single samples needs encode_on="worker".'
             )
-        return spikes.movedim(0, 1), labels
-
-    def _loaded(self) -> Splits:
-        if self._splits is None:
-            self._splits = self.splits()
-        return self._splits
-
-    def _loader(self, data: Dataset[Any], *, shuffle: bool = False) -> DataLoader[Any]:
-        return DataLoader(
-            data,
-            batch_size=self.batch_size,
-            shuffle=shuffle,
-            num_workers=self.num_workers,
-            collate_fn=LabelledImages.collate,
-            pin_memory=torch.cuda.is_available(),
-            persistent_workers=self.num_workers > 0,
-        )
-
-
-def _check_worker_encoding(
-    encoder: Callable[[Tensor], Tensor] | None, augment: Callable[[Tensor], Tensor] | None, *, num_workers: int
-) -> None:
-    if augment is not None:
-        raise ValueError(
-            'Expected `encode_on` to be "device" when `augment` is given, got "worker": augmentation comes before '
-            "encoding and runs on the device."
-        )
-    if num_workers > 0 and getattr(encoder, "generator", None) is not None:
-        raise ValueError(
-            "Expected `encoder` to draw from torch's global generator in worker processes, got one with a `generator` "
-            "of its own, which every worker would repeat. Leave its `generator` out."
-        )
+        return spikes.movedim(0, 1), None

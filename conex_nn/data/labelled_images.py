@@ -8,6 +8,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from typing_extensions import override
 
+from conex_nn.data.in_batch import in_batch
+
 
 class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
     """Hold images and labels as two tensors and give out whole batches of them.
@@ -73,7 +75,7 @@ class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
         index = torch.as_tensor(indices)
         x, labels = self.images.index_select(0, index), self.labels.index_select(0, index)
         if self.encoder is not None:
-            x = torch.stack([self.encoder(sample) for sample in to_intensity(x)])
+            x, labels = in_batch([self.encoder(sample) for sample in to_intensity(x)], labels, ragged=False)
         return x, labels
 
     @staticmethod
@@ -127,10 +129,10 @@ def check_labels(labels: Shaped[Tensor, "*shape"], *, samples: int) -> None:
         >>> check_labels(torch.tensor([0, 2, 1]), samples=3)
     """
     if labels.is_floating_point() or labels.is_complex() or labels.dtype == torch.bool:
-        raise TypeError(f"Expected `labels` to be integers, one class index per image, got {labels.dtype}.")
+        raise TypeError(f"Expected `labels` to be integers, one class index per sample, got {labels.dtype}.")
     if labels.ndim != 1 or len(labels) != samples:
         raise ValueError(
-            f"Expected `labels` to have one label for each of {samples} images, got the shape {tuple(labels.shape)}."
+            f"Expected `labels` to have one label for each of {samples} samples, got the shape {tuple(labels.shape)}."
         )
     if len(labels) and int(labels.min()) < 0:
         raise ValueError(f"Expected `labels` to be class indices from 0, got {int(labels.min())}.")

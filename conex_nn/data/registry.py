@@ -4,13 +4,13 @@ import difflib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from torch import Tensor
 
 from conex_nn.data.digits import Digits
 from conex_nn.data.fashion_mnist import FashionMNIST
 from conex_nn.data.image_data_module import ImageDataModule
+from conex_nn.data.in_memory_data_module import EncodeOn
 from conex_nn.data.mnist import MNIST
 
 _EMBEDDED = {"digits": Digits}
@@ -22,7 +22,7 @@ def by_name(
     *,
     root: str | Path = "data",
     encoder: Callable[[Tensor], Tensor] | None = None,
-    encode_on: Literal["device", "worker"] = "device",
+    encode_on: EncodeOn = "device",
     batch_size: int = 128,
     augment: Callable[[Tensor], Tensor] | None = None,
     validation: int | float | None = None,
@@ -38,7 +38,7 @@ def by_name(
         name: ``"digits"``, ``"fashion_mnist"`` or ``"mnist"``.
         root: Folder with the data; ``"digits"`` needs none.
         encoder: Maps intensities ``(*features)`` to ``(time, *features)``; see :class:`ImageDataModule`.
-        encode_on: ``"device"`` or ``"worker"``; see :class:`ImageDataModule`.
+        encode_on: ``"device"``, ``"worker"`` or ``"setup"``; see :class:`ImageDataModule`.
         batch_size: Samples per batch [1].
         augment: Applied to training batches on the device, before encoding.
         validation: Images kept for validation, a number or a fraction [1]; None for the default of the set.

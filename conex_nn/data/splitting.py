@@ -1,11 +1,15 @@
 """Cut a data set into parts that hold the classes in equal proportions."""
 
+from typing import Any
+
 import torch
 from jaxtyping import Int64
 from torch import Tensor
 from torch.utils.data import Subset
 
+from conex_nn.data.labelled_events import LabelledEvents
 from conex_nn.data.labelled_images import LabelledImages
+from conex_nn.data.labelled_series import LabelledSeries
 
 
 def stratified_order(labels: Int64[Tensor, " samples"], *, seed: int) -> Int64[Tensor, " samples"]:
@@ -67,7 +71,7 @@ def sample_count(name: str, size: int | float, *, total: int) -> int:
     return size if isinstance(size, int) else round(size * total)
 
 
-def cut(data: LabelledImages, *sizes: int, seed: int) -> list[Subset[tuple[Tensor, Tensor]]]:
+def cut(data: LabelledImages | LabelledSeries | LabelledEvents, *sizes: int, seed: int) -> list[Subset[Any]]:
     """Cut a data set into stratified parts of the given sizes, and the rest.
 
     Args:

@@ -12,6 +12,7 @@ from typing_extensions import override
 from conex_nn.recording import outlet, spiking_layers
 from conex_nn.structure import Connection, Neocortex
 from conex_nn.training.firing_rate import FiringRate
+from conex_nn.training.padding import OwnSteps
 from conex_nn.training.sparsity import Sparsity
 from conex_nn.training.synaptic_operations import SynapticOperations, counts_operations, synaptic_operations
 
@@ -45,24 +46,24 @@ class Activity(nn.Module):
         self.operations = SynapticOperations()
 
     @contextmanager
-    def watch(self, net: nn.Module, *, samples: int) -> Iterator[None]:
+    def watch(self, net: nn.Module, *, samples: int, lengths: Tensor | None = None) -> Iterator[None]:
         """Count what the network does while the block runs.
 
         Args:
             net: The network.
             samples: Samples in the batch that it will be given [1].
+            lengths: Length of each of them, where they are padded at their end: what happens then is not counted
+                [steps].
         """
         operations: list[Tensor] = []
         handles = []
         try:
             for address, layer in spiking_layers(net).items():
-                handles.append(outlet(layer).register_forward_hook(self._counting_spikes(address)))
+                handles.append(outlet(layer).register_forward_hook(self._counting_spikes(address, lengths)))
             for axon, synapses in _behind_axons(net):
-                handles.append(axon.register_forward_hook(_counting_operations(synapses, operations)))
+                handles.append(axon.register_forward_hook(_counting_operations(synapses, operations, lengths)))
             for synapse in _outside_connections(net):
-                handles.append(
-                    synapse.register_forward_hook(lambda module, args, _: operations.append(_operations(module, args)))
-                )
+                handles.append(synapse.register_forward_hook(_counting_own_operations(operations, lengths)))
             yield
         finally:
             for handle in handles:
@@ -81,13 +82,15 @@ class Activity(nn.Module):
         """Return the values of the metrics that have counted something."""
         return {name: metric.compute() for name, metric in self.metrics().items()}
 
-    def _counting_spikes(self, address: str) -> Any:
+    def _counting_spikes(self, address: str, lengths: Tensor | None) -> Any:
         rate = self.rates[_key(address)]
+        own = None if lengths is None else OwnSteps(lengths)
 
         def count(module: nn.Module, args: Any, result: Any) -> None:
             spikes = result[0] if isinstance(result, tuple) else result
-            rate.update(spikes)  # pyright: ignore[reportCallIssue]
-            self.sparsity.update(spikes)
+            mask = None if own is None else own(spikes)
+            rate.update(spikes, mask)  # pyright: ignore[reportCallIssue]
+            self.sparsity.update(spikes, mask)
 
         return count
 
@@ -118,12 +121,37 @@ def _outside_connections(net: nn.Module) -> Iterator[nn.Module]:
     yield from (module for module in net.modules() if counts_operations(module) and id(module) not in inside)
 
 
-def _counting_operations(synapses: list[nn.Module], operations: list[Tensor]) -> Any:
+def _counting_operations(synapses: list[nn.Module], operations: list[Tensor], lengths: Tensor | None) -> Any:
+    own = None if lengths is None else OwnSteps(lengths)
+
     def count(_: nn.Module, __: Any, spikes: Tensor) -> None:
+        if own is not None:
+            spikes = _blanked(spikes, own(spikes))
         operations.append(torch.stack([synaptic_operations(synapse, spikes) for synapse in synapses]).sum())
 
     return count
 
 
-def _operations(module: nn.Module, args: tuple[Tensor, ...]) -> Tensor:
-    return synaptic_operations(module, args[0])
+def _counting_own_operations(operations: list[Tensor], lengths: Tensor | None) -> Any:
+    own = None if lengths is None else OwnSteps(lengths)
+
+    def count(module: nn.Module, args: tuple[Tensor, ...], _: Any) -> None:
+        x = args[0]
+        if own is not None:
+            x = _blanked(x, own(x, leading=_leading_axes(module, x)))
+        operations.append(synaptic_operations(module, x))
+
+    return count
+
+
+def _blanked(x: Tensor, mask: Tensor) -> Tensor:
+    """Return values with 0 where a mask of their leading axes is False."""
+    return x * mask.view(*mask.shape, *[1] * (x.dim() - mask.dim()))
+
+
+def _leading_axes(module: nn.Module, x: Tensor) -> int:
+    """Return 2 for an input with an axis of time and one of samples, 1 where both are one axis."""
+    shape = getattr(module, "source_shape", None)
+    kernel = getattr(module, "kernel_size", None)
+    features = len(shape) if shape is not None else len(kernel) + 1 if isinstance(kernel, tuple) else 1
+    return 2 if x.dim() >= features + 2 else 1

@@ -1,34 +1,53 @@
 """What a batch, an output and scores have to be like."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["check_batch", "check_outputs", "check_scores"]
+__all__ = ["Batch", "check_batch", "check_outputs", "check_scores"]
 
 
-def check_batch(batch: Any, *, num_classes: int) -> tuple[Tensor, Tensor]:
-    """Return the input and the labels of a batch, or raise.
+class Batch(NamedTuple):
+    """What a classifier is given."""
+
+    x: Tensor
+    """Samples, ``(batch, time, *features)``."""
+    labels: Tensor
+    """Class indices, ``(batch,)`` [1]."""
+    lengths: Tensor | None
+    """Length of each sample, ``(batch,)``, after which it is padded; None where all steps are its own [steps]."""
+
+
+def check_batch(batch: Any, *, num_classes: int) -> Batch:
+    """Return the input, the labels and the lengths of a batch, or raise.
 
     On a CUDA device the values are checked there, without waiting for the result: a bad one ends the program at a later
     line, with a device assertion. On the CPU the error comes at once.
 
     Args:
-        batch: ``(x, labels)``, with x ``(batch, time, *features)``.
+        batch: ``(x, labels)``, with x ``(batch, time, *features)``; or ``(x, labels, lengths)``, with the length of
+            each sample, where they are padded at their end.
         num_classes: Labels have to be below this [1].
 
     Raises:
-        TypeError: Not such a pair, or labels that are no whole numbers.
-        ValueError: Shapes that do not fit, nothing in it, labels out of range, NaN or infinity.
+        TypeError: Not such a pair, or labels or lengths that are no whole numbers.
+        ValueError: Shapes that do not fit, nothing in it, labels or lengths out of range, NaN or infinity, or samples
+            of unequal length that are not padded.
 
     Example:
-        >>> x, labels = check_batch((torch.zeros(2, 5, 3), torch.tensor([0, 1])), num_classes=2)
+        >>> x, labels, lengths = check_batch((torch.zeros(2, 5, 3), torch.tensor([0, 1])), num_classes=2)
+        >>> lengths is None
+        True
     """
-    if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+    if isinstance(batch, tuple | list) and batch:
+        _check_one_length(batch[0])
+    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3) or not all(isinstance(p, Tensor) for p in batch):
         got = f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
-        raise TypeError(f"Expected a batch to be two tensors, (x, labels), got a {got}.")
-    x, labels = batch
+        raise TypeError(
+            f"Expected a batch to be two tensors, (x, labels), or three, (x, labels, lengths), got a {got}."
+        )
+    x, labels, lengths = (*batch, None) if len(batch) == 2 else batch
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(f"Expected `labels` to be class indices, as torch.long, got {labels.dtype}.")
     _check_shapes(x, labels)
@@ -46,7 +65,34 @@ def check_batch(batch: Any, *, num_classes: int) -> tuple[Tensor, Tensor]:
             low.isfinite() & high.isfinite(),
             lambda: f"Expected `x` to be finite, got {'NaN' if low.isnan() else 'infinity'} in the batch.",
         )
-    return x, labels
+    if lengths is not None:
+        _check_lengths(x, lengths)
+    return Batch(x, labels, None if lengths is None else lengths.long())
+
+
+def _check_one_length(x: Any) -> None:
+    if isinstance(x, tuple | list) and x and all(isinstance(each, Tensor) and each.dim() for each in x):
+        lengths = [len(each) for each in x]
+        raise ValueError(
+            f"Expected the samples of a batch as one tensor, got a list of {len(x)}, from {min(lengths)} to "
+            f"{max(lengths)} steps long. Pad them and give their lengths along, (x, labels, lengths), as "
+            "`conex_nn.data.pad_batch` does: `DataLoader(..., collate_fn=pad_batch)`."
+        )
+
+
+def _check_lengths(x: Tensor, lengths: Tensor) -> None:
+    if lengths.is_floating_point() or lengths.dtype == torch.bool:
+        raise TypeError(f"Expected `lengths` to be whole numbers of steps, as torch.long, got {lengths.dtype}.")
+    if lengths.shape != x.shape[:1]:
+        raise ValueError(f"Expected `lengths` of shape ({len(x)},), one per sample, got {tuple(lengths.shape)}.")
+    low, high = lengths.amin(), lengths.amax()
+    _check(
+        (low >= 1) & (high <= x.shape[1]),
+        lambda: (
+            f"Expected `lengths` to be from 1 to {x.shape[1]}, the steps of `x`, got values from {int(low)} to "
+            f"{int(high)}."
+        ),
+    )
 
 
 def _check_shapes(x: Tensor, labels: Tensor) -> None:
@@ -69,7 +115,9 @@ def _check_shapes(x: Tensor, labels: Tensor) -> None:
 def _check(good: Tensor, message: Any) -> None:
     """Raise on the CPU; assert without waiting on CUDA."""
     if good.is_cuda:
-        torch._assert_async(good, "Expected finite `x`, and `labels` below `num_classes`; see check_batch.")
+        torch._assert_async(
+            good, "Expected finite `x`, `labels` below `num_classes`, `lengths` within `x`; see check_batch."
+        )
     elif not good:
         raise ValueError(message())
 

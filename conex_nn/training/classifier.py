@@ -24,7 +24,8 @@ from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import takes_sequence
 from conex_nn.training.modulation import check_payoff, teach
-from conex_nn.training.plastic_weights import check_optimizer, give_changes, plastic_weights
+from conex_nn.training.padding import decode_padded, loss_padded, own_values
+from conex_nn.training.plastic_weights import check_optimizer, check_rules_see_no_padding, give_changes, plastic_weights
 from conex_nn.training.random_state import random_states, restore_random_states
 from conex_nn.training.readout import read_out, readout_address, step_length
 from conex_nn.training.same_model import check_same_model
@@ -38,10 +39,14 @@ class SpikingClassifier(L.LightningModule):
     """Train, validate and test a spiking network as a classifier, under a Lightning ``Trainer``.
 
     A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it; the network sees
-    ``(time, batch, *features)``. What is logged: ``train/loss`` and ``train/accuracy``; ``val/...`` and ``test/...``
-    with ``loss``, ``accuracy``, ``top_<k>``, ``f1`` (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz],
-    ``synaptic_operations`` per sample; and ``test/calibration_error``, ``test/latency`` (:class:`DecisionLatency`, ms).
-    :class:`Report` makes a table, a file and pictures of a test.
+    ``(time, batch, *features)``. Samples of unequal length are padded at their end, and their lengths come along, as
+    ``(x, labels, lengths)``: readouts, losses, regularisers and metrics then leave the padding out, and say of each
+    sample what they say of it alone. (Statistics of a batch and slow adaptation in training see all steps.)
+
+    What is logged: ``train/loss`` and ``train/accuracy``; ``val/...`` and ``test/...`` with ``loss``, ``accuracy``,
+    ``top_<k>``, ``f1`` (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz], ``synaptic_operations`` per sample; and
+    ``test/calibration_error``, ``test/latency`` (:class:`DecisionLatency`, ms). :class:`Report` makes a table, a file
+    and pictures of a test.
 
     Weights learn by gradient, by the rules of connections and attachments, or by both, each as it was said where the
     rule was given. Without anything to differentiate there is no backward pass; all else goes on the same.
@@ -168,9 +173,9 @@ class SpikingClassifier(L.LightningModule):
         self.clock: Clock | None = None
 
     @override
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the scores ``(batch, classes)`` of samples ``(batch, time, *features)``."""
-        return self._scores(self.outputs(x))
+    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Return the scores ``(batch, classes)`` of samples ``(batch, time, *features)``, padded after `lengths`."""
+        return self._scores(self.outputs(x), lengths)
 
     def outputs(self, x: Tensor) -> Tensor:
         """Run the network and return the output sequence that is decoded.
@@ -190,26 +195,29 @@ class SpikingClassifier(L.LightningModule):
         ys = check_outputs(ys, num_classes=classes, steps=len(xs), batch=len(x))
         return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys
 
-    def _scores(self, outputs: Tensor) -> Tensor:
-        scores = self.decode(outputs)
+    def _scores(self, outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
+        scores = decode_padded(self.decode, outputs, lengths)
         if self.assignment is not None and self.gathered is not None:
             known = self.assignment.assigned or not self.training
             scores = (self.assignment if known else self.gathered).scores(scores)
         return check_scores(scores, num_classes=self.num_classes, batch=outputs.shape[1])
 
-    def _loss(self, outputs: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
-        return self.loss(outputs if takes_sequence(self.loss) else scores, labels).mean()  # snnTorch's have shape (1,)
+    def _loss(self, outputs: Tensor, scores: Tensor, labels: Tensor, lengths: Tensor | None) -> Tensor:
+        if takes_sequence(self.loss):
+            return loss_padded(self.loss, outputs, labels, lengths)
+        return self.loss(scores, labels).mean()
 
     @override
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
-        x, labels = check_batch(batch, num_classes=self.num_classes)
+        x, labels, lengths = check_batch(batch, num_classes=self.num_classes)
+        check_rules_see_no_padding(self.net, lengths, steps=x.shape[1])
         with torch.set_grad_enabled(self.clock is None):
-            outputs, penalty = self._regularised_outputs(x)
+            outputs, penalty = self._regularised_outputs(x, lengths)
             earned = teach(self.net, self.payoff, dict(self.modulators.items()), outputs, labels, dt=self.dt)
             if self.gathered is not None:
-                self.gathered.update(self.decode(outputs.detach()), labels)
-            scores = self._scores(outputs)
-            loss = self._loss(outputs, scores, labels) + penalty
+                self.gathered.update(decode_padded(self.decode, outputs.detach(), lengths), labels)
+            scores = self._scores(outputs, lengths)
+            loss = self._loss(outputs, scores, labels, lengths) + penalty
         if earned is not None:
             self._log_mean("train/payoff", earned.mean(), samples=len(labels))
         self.train_accuracy.update(scores.detach(), labels)
@@ -217,14 +225,14 @@ class SpikingClassifier(L.LightningModule):
         self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
         return loss if self.clock is None else self.clock()
 
-    def _regularised_outputs(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
+    def _regularised_outputs(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | float]:
         """Return the output sequence and what the regularisers add to the loss."""
         if not self.regularisers:
             return self.outputs(x), 0.0
         layers = list(spiking_layers(self.net))
         with record(self.net, *layers, detach=False) as recording:
             outputs = self.outputs(x)
-        spikes = {layer: recording[f"{layer}.spikes" if layer else "spikes"] for layer in layers}
+        spikes = {each: own_values(recording[f"{each}.spikes" if each else "spikes"], lengths) for each in layers}
         penalties = {name: regulariser(spikes, self.dt) for name, regulariser in self.regularisers.items()}
         for name, penalty in penalties.items():
             self._log_mean(f"train/{name}", penalty, samples=len(x))
@@ -244,16 +252,17 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def predict_step(self, batch: Any, batch_idx: int) -> Tensor:
-        return self(batch[0] if isinstance(batch, tuple | list) else batch)
+        return self(*batch[0::2]) if isinstance(batch, tuple | list) else self(batch)  # without the labels
 
     def _evaluate(self, batch: Sequence[Tensor], stage: str, evaluation: Evaluation) -> None:
-        x, labels = check_batch(batch, num_classes=self.num_classes)
-        with evaluation.watch(self.net, samples=len(x)):
+        x, labels, lengths = check_batch(batch, num_classes=self.num_classes)
+        with evaluation.watch(self.net, samples=len(x), lengths=lengths):
             outputs = self.outputs(x)
         if self.assignment is not None and not self.assignment.assigned and self.trainer.sanity_checking:
             return  # labels come from training, which has yet to begin
-        scores = self._scores(outputs)
-        evaluation.update(outputs, scores, labels, loss=self._loss(outputs, scores, labels), decode=self._scores)
+        scores = self._scores(outputs, lengths)
+        loss = self._loss(outputs, scores, labels, lengths)
+        evaluation.update(outputs, scores, labels, loss=loss, decode=self._scores, lengths=lengths)
         for name, metric in evaluation.metrics().items():
             self.log(f"{stage}/{name}", metric, prog_bar=name in ("loss", "accuracy"), batch_size=len(labels))
 

@@ -1,7 +1,7 @@
 """How soon a network has made up its mind."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 from torchmetrics import Metric
 from typing_extensions import override
@@ -39,18 +39,21 @@ class DecisionLatency(Metric):
         self.add_state("samples", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     @override
-    def update(self, scores: Float[Tensor, "time batch classes"]) -> None:
+    def update(self, scores: Float[Tensor, "time batch classes"], lengths: Int[Tensor, " batch"] | None = None) -> None:
         """Add a batch.
 
         Args:
             scores: Scores of what has come so far, after each step, see :func:`running_scores`.
+            lengths: Length of each sample, where sequences are padded at their end [steps].
         """
+        lengths = torch.full(scores.shape[1:2], len(scores), device=scores.device) if lengths is None else lengths
         undecided = scores.amax(-1) == scores.amin(-1)
         classes = scores.argmax(-1).masked_fill(undecided, -1)
-        differs = classes != classes[-1]
+        final = classes.gather(0, lengths[None] - 1)
         after = torch.arange(1, len(scores) + 1, device=scores.device).unsqueeze(1)
+        differs = (classes != final) & (after <= lengths)
         last_other = (differs * after).amax(0)  # the last step, from 1, with another prediction
-        steps = torch.where(undecided[-1], len(scores), last_other + 1)
+        steps = torch.where(final[0] == -1, lengths, last_other + 1)
         self.steps += steps.sum()
         self.samples += scores.shape[1]
 

@@ -65,18 +65,26 @@ class Evaluation(nn.Module):
             self.confusion = MulticlassConfusionMatrix(num_classes, validate_args=False)
 
     @contextmanager
-    def watch(self, net: nn.Module, *, samples: int) -> Iterator[None]:
+    def watch(self, net: nn.Module, *, samples: int, lengths: Tensor | None = None) -> Iterator[None]:
         """Count the network's activity while the block runs.
 
         Args:
             net: The network.
             samples: Samples in the batch that it will be given [1].
+            lengths: Length of each of them, where they are padded at their end [steps].
         """
-        with self.activity.watch(net, samples=samples):
+        with self.activity.watch(net, samples=samples, lengths=lengths):
             yield
 
     def update(
-        self, outputs: Tensor, scores: Tensor, labels: Tensor, *, loss: Tensor, decode: Decode | None = None
+        self,
+        outputs: Tensor,
+        scores: Tensor,
+        labels: Tensor,
+        *,
+        loss: Tensor,
+        decode: Decode | None = None,
+        lengths: Tensor | None = None,
     ) -> None:
         """Add a batch.
 
@@ -86,6 +94,7 @@ class Evaluation(nn.Module):
             labels: True classes, ``(batch,)``.
             loss: Mean loss of the batch [1].
             decode: Readout; without it no latency is measured.
+            lengths: Length of each sample, where they are padded at their end [steps].
         """
         # One value per sample: with nan_strategy="disable", torchmetrics 1.9 takes no notice of a `weight`.
         self.loss.update(loss.expand(len(labels)))
@@ -95,7 +104,7 @@ class Evaluation(nn.Module):
             self.calibration.update(scores.softmax(-1), labels)
             self.confusion.update(scores, labels)
             if decode is not None:
-                self.latency.update(running_scores(outputs, decode=decode))
+                self.latency.update(running_scores(outputs, decode=decode), lengths)
 
     def metrics(self) -> dict[str, Metric]:
         """Return the metrics that are one number and have counted something, by name."""

@@ -35,12 +35,14 @@ class FiringRate(Metric):
         self.add_state("steps", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     @override
-    def update(self, spikes: Tensor) -> None:
+    def update(self, spikes: Tensor, mask: Tensor | None = None) -> None:
         """Count what is not 0.
 
         Args:
             spikes: Spikes of any shape [1].
+            mask: Steps to count, ``(time, batch)`` for spikes ``(time, batch, *neurons)``; None for all.
         """
+        spikes = spikes if mask is None else spikes[mask]
         self.spikes += spikes.count_nonzero()
         self.steps += spikes.numel()
 

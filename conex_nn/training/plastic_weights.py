@@ -8,7 +8,7 @@ from torch.optim import Optimizer
 
 from conex_nn.plasticity import Rule, attached
 
-__all__ = ["PlasticWeight", "check_optimizer", "give_changes", "plastic_weights"]
+__all__ = ["PlasticWeight", "check_optimizer", "check_rules_see_no_padding", "give_changes", "plastic_weights"]
 
 
 class PlasticWeight(NamedTuple):
@@ -105,3 +105,25 @@ def check_optimizer(net: nn.Module, optimizer: Optimizer) -> None:
                 f"Expected an optimizer that holds {address!r}, since {what}, got one without. Give it that weight, or "
                 'let the rule alone change it: `into="weight"`, `gradient=False`.'
             )
+
+
+def check_rules_see_no_padding(net: nn.Module, lengths: Tensor | None, *, steps: int) -> None:
+    """Raise if rules would learn from the padding of a batch: they learn at every step.
+
+    Args:
+        net: The network.
+        lengths: Length of each sample; None where all are equally long [steps].
+        steps: Steps of the batch [1].
+
+    Raises:
+        ValueError: Samples that are padded, and a network with rules.
+
+    Example:
+        >>> check_rules_see_no_padding(nn.Linear(2, 2), torch.tensor([3, 5]), steps=5)
+    """
+    if lengths is None or not (plastic := plastic_weights(net)) or bool((lengths == steps).all()):
+        return
+    raise ValueError(
+        f"Expected samples of equal length where rules learn at every step, got {int(lengths.min())} to {steps} steps "
+        f"in one batch, and {plastic[0].address!r} has a rule. Put samples of one length into a batch (`batch_size=1`)."
+    )

@@ -101,8 +101,9 @@ class Report(L.Callback):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         if batch_idx == 0 and dataloader_idx == 0 and trainer.is_global_zero:
-            x, labels = batch
-            self._sample = x[:1].clone(), int(labels[0])
+            x, labels, *lengths = batch
+            steps = int(lengths[0][0]) if lengths else x.shape[1]
+            self._sample = x[:1, :steps].clone(), int(labels[0])
 
     @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

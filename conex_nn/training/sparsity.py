@@ -29,12 +29,14 @@ class Sparsity(Metric):
         self.add_state("steps", torch.zeros((), dtype=torch.long), dist_reduce_fx="sum")
 
     @override
-    def update(self, spikes: Tensor) -> None:
+    def update(self, spikes: Tensor, mask: Tensor | None = None) -> None:
         """Count zeros.
 
         Args:
             spikes: Spikes of any shape [1].
+            mask: Steps to count, ``(time, batch)`` for spikes ``(time, batch, *neurons)``; None for all.
         """
+        spikes = spikes if mask is None else spikes[mask]
         self.silent += spikes.numel() - spikes.count_nonzero()
         self.steps += spikes.numel()
 

@@ -177,7 +177,7 @@ def test_options_that_do_not_work_are_refused(options, message):
 def test_an_unknown_place_to_encode_is_refused():
     with pytest.raises(
         (ValueError, TypeError),
-        match=r"""Expected `encode_on` to be "device" or "worker", got 'gpu'|parameter 'encode_on'""",
+        match=r"""Expected `encode_on` to be "device", "worker" or "setup", got 'gpu'|parameter 'encode_on'""",
     ):
         make(encode_on="gpu")
 

@@ -61,14 +61,14 @@ def test_bytes_become_intensities():
 @pytest.mark.parametrize(
     ("images", "labels", "error", "message"),
     [
-        (torch.rand(4, 2), LABELS, ValueError, "one label for each of 4 images, got the shape (3,)"),
-        (torch.rand(3, 2), LABELS[:, None], ValueError, "one label for each of 3 images, got the shape (3, 1)"),
+        (torch.rand(4, 2), LABELS, ValueError, "one label for each of 4 samples, got the shape (3,)"),
+        (torch.rand(3, 2), LABELS[:, None], ValueError, "one label for each of 3 samples, got the shape (3, 1)"),
         (torch.rand(3, 2), LABELS - 1, ValueError, "Expected `labels` to be class indices from 0, got -1."),
         (
             torch.rand(3, 2),
             LABELS.float(),
             TypeError,
-            "Expected `labels` to be integers, one class index per image, got",
+            "Expected `labels` to be integers, one class index per sample, got",
         ),
         (torch.rand(3, 2), LABELS.bool(), TypeError, "got torch.bool"),
         (torch.rand(3), LABELS, ValueError, "Expected `images` to have the shape (samples, *features), got (3,)."),

@@ -78,5 +78,62 @@ def test_what_does_not_fit_is_refused(options, message):
 
 
 def test_lengths_have_to_agree():
-    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 100 images"):
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 100 samples"):
         TensorDataModule(IMAGES, LABELS[:-1])
+
+
+class Pairs(torch.utils.data.Dataset):
+    """A data set of pairs, such as torchvision's."""
+
+    def __init__(self, samples, labels):
+        self.samples, self.labels = samples, labels
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return self.samples[index], self.labels[index]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (Pairs(IMAGES, LABELS), None),
+        (Pairs(IMAGES.numpy(), LABELS.tolist()), None),
+        (list(IMAGES), LABELS.tolist()),
+        ([image.numpy() for image in IMAGES], LABELS.numpy()),
+        (IMAGES.tolist(), LABELS),
+    ],
+    ids=["data set", "data set of arrays", "list of tensors", "list of arrays", "nested lists"],
+)
+def test_data_sets_and_lists_are_welcome(given):
+    data, plain = TensorDataModule(*given), TensorDataModule(IMAGES, LABELS)
+    assert indices(data) == indices(plain)
+    for a, b in zip(data.test_dataloader(), plain.test_dataloader(), strict=True):
+        assert_close([part.float() for part in a], [part.float() for part in b])
+
+
+def test_a_data_set_for_the_test_part():
+    data = TensorDataModule(Pairs(IMAGES, LABELS), test=Pairs(IMAGES[:7], LABELS[:7]))
+    assert [len(part) for part in data.splits()] == [90, 10, 7]
+    with pytest.raises(ValueError, match=r"Expected `test` to have images of the shape \(3,\)"):
+        TensorDataModule(IMAGES, LABELS, test=Pairs(IMAGES[:, :2], LABELS))
+
+
+def test_samples_of_unequal_shape_are_refused():
+    with pytest.raises(ValueError, match=r"`images` of one shape, got \(2,\) and \(3,\).*`SeriesDataModule`"):
+        TensorDataModule([IMAGES[0], IMAGES[1][:2]], [0, 1])
+
+
+def test_labels_without_samples_are_refused():
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 0 samples"):
+        TensorDataModule([], LABELS)
+
+
+def test_samples_without_labels_and_pictures_are_refused():
+    with pytest.raises(ValueError, match="Expected `labels` beside samples as a ndarray, got None"):
+        TensorDataModule(IMAGES.numpy())
+    with pytest.raises(ValueError, match="Expected `labels`, or a data set of"):
+        TensorDataModule(list(IMAGES))
+    with pytest.raises(TypeError, match=r"tensors or arrays, got object.*ToImage\(\)"):
+        TensorDataModule(Pairs([object()] * 3, [0, 1, 2]))

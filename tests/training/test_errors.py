@@ -61,8 +61,9 @@ def test_unsuitable_batches(x, labels, message):
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        (X, "two tensors, .x, labels., got a Tensor"),
-        ((X, LABELS, LABELS), "got a tuple of 3"),
+        (X, "two tensors, .x, labels., or three, .x, labels, lengths., got a Tensor"),
+        ((X, LABELS, LABELS, LABELS), "got a tuple of 4"),
+        ((X, LABELS, LABELS + 0.5), "`lengths` to be whole numbers of steps, as torch.long, got torch.float32"),
         ((X, LABELS.float()), "class indices, as torch.long, got torch.float32"),
     ],
 )
