@@ -45,8 +45,8 @@ class MelFilterBank(nn.Module):
 
     References:
         O'Shaughnessy, Speech Communication: Human and Machine (1987), p. 150, the mel scale. Davis and
-        Mermelstein, Comparison of parametric representations for monosyllabic word recognition, IEEE Transactions on Acoustics,
-        Speech, and Signal Processing 28 (1980), the triangles.
+        Mermelstein, Comparison of parametric representations for monosyllabic word recognition, IEEE Transactions on
+        Acoustics, Speech, and Signal Processing 28 (1980), the triangles.
     """
 
     window: Tensor

@@ -62,7 +62,8 @@ def difference_of_gaussians(
         check_positive(name, value, unit="pixel")
     if centre == surround:
         raise ValueError(f"Expected `centre` and `surround` to differ [pixel], got {centre:g} for both.")
-    y, x = coordinates(size, spacing, device=device)
+    wide = torch.promote_types(dtype or torch.get_default_dtype(), torch.float32)
+    y, x = coordinates(size, spacing, dtype=wide, device=device)
     distance = x**2 + y**2
     inner, outer = (torch.exp(-distance / (2 * s**2)) / (2 * math.pi * s**2) for s in (centre, surround))
     return finished(inner - outer, zero_mean=zero_mean, unit_sum=unit_sum, dtype=dtype)

@@ -154,7 +154,7 @@ def _kernels(
     check_positive("aspect", aspect, unit="1")
     if not (bool(torch.isfinite(orientations).all()) and math.isfinite(phase)):
         raise ValueError(f"Expected angles to be finite [rad], got {orientations.tolist()} and `phase` = {phase}.")
-    y, x = coordinates(size, spacing, device=orientations.device)
+    y, x = coordinates(size, spacing, dtype=orientations.dtype, device=orientations.device)
     angle = orientations[:, None, None]
     across = x * angle.cos() + y * angle.sin()
     along = y * angle.cos() - x * angle.sin()

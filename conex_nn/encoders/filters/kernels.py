@@ -4,23 +4,26 @@ import torch
 from torch import Tensor
 
 
-def coordinates(size: int, spacing: float, *, device: torch.device | str | None) -> tuple[Tensor, Tensor]:
+def coordinates(
+    size: int, spacing: float, *, dtype: torch.dtype, device: torch.device | str | None
+) -> tuple[Tensor, Tensor]:
     """Return the height and width of each value of a kernel, from its middle.
 
     Args:
         size: Side of the kernel [pixel].
         spacing: Distance between neighbouring values [pixel].
+        dtype: Their floating type.
         device: Where they are made.
 
     Returns:
-        Two tensors that broadcast to ``(size, size)``, in double precision [pixel].
+        Two tensors that broadcast to ``(size, size)`` [pixel].
 
     Example:
-        >>> y, x = coordinates(3, 0.5, device=None)
+        >>> y, x = coordinates(3, 0.5, dtype=torch.float32, device=None)
         >>> x
-        tensor([[-0.5000,  0.0000,  0.5000]], dtype=torch.float64)
+        tensor([[-0.5000,  0.0000,  0.5000]])
     """
-    axis = (torch.arange(size, dtype=torch.float64, device=device) - (size - 1) / 2) * spacing
+    axis = (torch.arange(size, dtype=dtype, device=device) - (size - 1) / 2) * spacing
     return axis[:, None], axis[None, :]
 
 

@@ -31,8 +31,8 @@ class LocalNormalise(nn.Module):
         tensor([1.5000, 1.0000, 1.0000, 1.0000, 1.5000])
 
     References:
-        Mozafari et al., SpykeTorch: efficient simulation of convolutional spiking neural networks with at most one spike
-        per neuron, Frontiers in Neuroscience 13 (2019), "local normalization".
+        Mozafari et al., SpykeTorch: efficient simulation of convolutional spiking neural networks with at most one
+        spike per neuron, Frontiers in Neuroscience 13 (2019), "local normalization".
     """
 
     def __init__(self, radius: int, *, epsilon: float = 1e-6) -> None:
