@@ -1,6 +1,7 @@
 """Labelled images in memory as LightningDataModules, encoded into spikes on the device or by the workers."""
 
 from conex_nn.data.digits import Digits
+from conex_nn.data.encoded import Encoded
 from conex_nn.data.fashion_mnist import FashionMNIST
 from conex_nn.data.image_data_module import ImageDataModule, Splits
 from conex_nn.data.labelled_images import LabelledImages
@@ -12,6 +13,7 @@ from conex_nn.data.tensor_data_module import TensorDataModule
 __all__ = [
     "MNIST",
     "Digits",
+    "Encoded",
     "FashionMNIST",
     "ImageDataModule",
     "LabelledImages",

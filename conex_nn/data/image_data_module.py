@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
+from conex_nn.data.encoded import Encoded, OrderedSampler, ShuffledSampler
 from conex_nn.data.labelled_images import LabelledImages, to_intensity
+from conex_nn.encoders.composition import check_encodes_once
 
 
 class Splits(NamedTuple):
@@ -31,14 +33,19 @@ class ImageDataModule(L.LightningDataModule, ABC):
 
     A batch reaches the model as ``(x, labels)``. With an encoder `x` has the shape ``(batch, time, *features)``, the
     transposed view of what the encoder made; without one it is the intensities ``(batch, *features)``. It is in torch's
-    default dtype or in that of the Trainer's precision. Under a Trainer, shuffling and encoding draw from torch's
-    global generator, so ``L.seed_everything`` fixes both; the split has a seed of its own.
+    default dtype or in that of the Trainer's precision: what an encoder makes in bytes or booleans, which is a quarter
+    of the memory and of the way from a worker, is cast on the device.
+
+    Shuffling draws from torch's global generator, and so does encoding on the device; workers encode each sample with
+    random numbers of its own, from a seed drawn with the order of the pass (see :class:`Encoded`). So
+    ``L.seed_everything`` fixes all of it, and the number of workers changes nothing. The split has a seed of its own.
 
     Args:
         class_names: Name of each class.
         feature_shape: Shape of one sample before encoding [1].
         encoder: Maps intensities ``(*features)`` to ``(time, *features)``; None leaves them as they are.
-        encode_on: ``"device"`` encodes the whole batch after its transfer; ``"worker"`` each sample as it is read.
+        encode_on: ``"device"`` encodes the whole batch after its transfer; ``"worker"`` each sample as it is read, in
+            the main process where there are no workers.
         batch_size: Samples per batch [1].
         augment: Maps a training batch of intensities, on the device and before encoding, to a batch of the same kind.
         num_workers: Processes that read batches [1]. With ``encode_on="device"`` reading is one indexing: 0 is fastest.
@@ -78,8 +85,12 @@ class ImageDataModule(L.LightningDataModule, ABC):
             raise ValueError(f"Expected `batch_size` to be at least 1, got {batch_size}.")
         if num_workers < 0:
             raise ValueError(f"Expected `num_workers` to be 0 or more, got {num_workers}.")
-        if encode_on == "worker":
-            _check_worker_encoding(encoder, augment, num_workers=num_workers)
+        if encode_on == "worker" and augment is not None:
+            raise ValueError(
+                'Expected `encode_on` to be "device" when `augment` is given, got "worker": augmentation comes before '
+                "encoding and runs on the device."
+            )
+        check_encodes_once(encoder)
         self.class_names = tuple(class_names)
         self.num_classes = len(self.class_names)
         self.feature_shape = tuple(feature_shape)
@@ -99,7 +110,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         """
 
     def labelled(self, images: Tensor, labels: Tensor) -> LabelledImages:
-        """Wrap two tensors as a data set that encodes if the workers are to.
+        """Wrap two tensors as a data set.
 
         Args:
             images: Intensities, or bytes, ``(samples, *features)`` [1].
@@ -111,7 +122,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
         Raises:
             ValueError: If a label has no class, or as :class:`LabelledImages`.
         """
-        data = LabelledImages(images, labels, encoder=self.encoder if self.encode_on == "worker" else None)
+        data = LabelledImages(images, labels)
         if len(data) and int(data.labels.max()) >= self.num_classes:
             raise ValueError(
                 f"Expected `labels` to be below {self.num_classes}, the number of classes, "
@@ -143,7 +154,7 @@ class ImageDataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Sequence[Tensor], dataloader_idx: int) -> tuple[Tensor, Tensor]:
         x, labels = batch
         if self.encode_on == "worker" and self.encoder is not None:
-            return x, labels
+            return self._computable(x), labels
         x = to_intensity(x)
         if self.trainer is not None:
             x = self.trainer.precision_plugin.convert_input(x)  # before encoding: it would copy an expanded view
@@ -157,7 +168,12 @@ class ImageDataModule(L.LightningDataModule, ABC):
                 f"Expected `encoder` to map {tuple(x.shape)} to (time, {x.shape[0]}, ...), got {tuple(spikes.shape)}. "
                 'An encoder that takes single samples needs encode_on="worker".'
             )
-        return spikes.movedim(0, 1), labels
+        return self._computable(spikes).movedim(0, 1), labels
+
+    def _computable(self, spikes: Tensor) -> Tensor:
+        if not spikes.is_floating_point():
+            spikes = spikes.to(torch.get_default_dtype())
+        return spikes if self.trainer is None else self.trainer.precision_plugin.convert_input(spikes)
 
     def _loaded(self) -> Splits:
         if self._splits is None:
@@ -165,27 +181,19 @@ class ImageDataModule(L.LightningDataModule, ABC):
         return self._splits
 
     def _loader(self, data: Dataset[Any], *, shuffle: bool = False) -> DataLoader[Any]:
+        collate = LabelledImages.collate
+        if self.encode_on == "worker" and self.encoder is not None:
+            data, collate = Encoded(data, self.encoder, seed=None), None
+        own = torch.Generator().manual_seed(
+            torch.initial_seed()
+        )  # of the loader: the samplers draw from the global one
         return DataLoader(
             data,
             batch_size=self.batch_size,
-            shuffle=shuffle,
+            sampler=ShuffledSampler(data) if shuffle and len(data) else OrderedSampler(data),  # pyright: ignore[reportArgumentType]
+            generator=own,
             num_workers=self.num_workers,
-            collate_fn=LabelledImages.collate,
+            collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
-        )
-
-
-def _check_worker_encoding(
-    encoder: Callable[[Tensor], Tensor] | None, augment: Callable[[Tensor], Tensor] | None, *, num_workers: int
-) -> None:
-    if augment is not None:
-        raise ValueError(
-            'Expected `encode_on` to be "device" when `augment` is given, got "worker": augmentation comes before '
-            "encoding and runs on the device."
-        )
-    if num_workers > 0 and getattr(encoder, "generator", None) is not None:
-        raise ValueError(
-            "Expected `encoder` to draw from torch's global generator in worker processes, got one with a `generator` "
-            "of its own, which every worker would repeat. Leave its `generator` out."
         )
