@@ -61,7 +61,7 @@ class Burst(nn.Module):
         check_count("min_interval", min_interval)
         check_spike_dtype(dtype)
         if max_interval is None:
-            fitting = range(min_interval, time + min_interval + 1)
+            fitting = range(min_interval, 2 * time + min_interval)  # two spikes halve it at most
             max_interval = max(
                 (n for n in fitting if _longest(max_spikes, min_interval, n) <= time), default=min_interval
             )

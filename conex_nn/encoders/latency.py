@@ -139,7 +139,7 @@ class Latency(nn.Module):
             spikes: What the encoder made, ``(time, *features)`` [1].
 
         Returns:
-            The intensity at which a feature fires in that step, 0 where nothing fired [1].
+            The middle of the intensities that fire in that step, 0 where nothing fired [1].
 
         Raises:
             ValueError: If there are more or fewer steps than the encoder makes.
@@ -152,9 +152,10 @@ class Latency(nn.Module):
         fired = check_spikes(spikes, time=self.time) > 0
         steps = torch.arange(self.time, dtype=torch.float32, device=spikes.device)
         if self.tau is None:
-            at = 1.0 - steps * ((1.0 - self.threshold) / max(self.time - 1, 1))
+            at = (1.0 - steps * ((1.0 - self.threshold) / max(self.time - 1, 1))).clamp(min=self.threshold)
         else:
-            at = (self.threshold / -torch.expm1(-(steps + 1) * (self.dt / self.tau))).clamp(max=1.0)
+            least, most = (self.threshold / -torch.expm1(-k * (self.dt / self.tau)) for k in (steps + 1, steps))
+            at = (least.clamp(max=1.0) + most.clamp(max=1.0)) / 2
         return at[fired.int().argmax(0)] * fired.any(0)
 
     def _among_the_strongest(self, intensity: Tensor) -> Tensor:

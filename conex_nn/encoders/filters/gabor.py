@@ -61,10 +61,9 @@ def gabor(
         Daugman, Uncertainty relation for resolution in space, spatial frequency, and orientation optimized by
         two-dimensional visual cortical filters, Journal of the Optical Society of America A 2 (1985), equation 1.
     """
-    angles = torch.tensor([orientation], dtype=torch.float64, device=device)
     return _kernels(
         size,
-        angles,
+        [orientation],
         wavelength=wavelength,
         sigma=sigma,
         aspect=aspect,
@@ -73,6 +72,7 @@ def gabor(
         zero_mean=zero_mean,
         unit_sum=unit_sum,
         dtype=dtype,
+        device=device,
     )[0]
 
 
@@ -123,7 +123,7 @@ def gabor_bank(
         raise ValueError("Expected `orientations` to name at least one [rad], got none.")
     return _kernels(
         size,
-        torch.tensor([float(angle) for angle in orientations], dtype=torch.float64, device=device),
+        orientations,
         wavelength=wavelength,
         sigma=sigma,
         aspect=aspect,
@@ -132,12 +132,13 @@ def gabor_bank(
         zero_mean=zero_mean,
         unit_sum=unit_sum,
         dtype=dtype,
+        device=device,
     )
 
 
 def _kernels(
     size: int,
-    orientations: Tensor,
+    orientations: Sequence[float],
     *,
     wavelength: float,
     sigma: float,
@@ -147,15 +148,16 @@ def _kernels(
     zero_mean: bool,
     unit_sum: bool,
     dtype: torch.dtype | None,
+    device: torch.device | str | None,
 ) -> Tensor:
     check_count("size", size)
     for name, value in (("wavelength", wavelength), ("sigma", sigma), ("spacing", spacing)):
         check_positive(name, value, unit="pixel")
     check_positive("aspect", aspect, unit="1")
-    if not (bool(torch.isfinite(orientations).all()) and math.isfinite(phase)):
-        raise ValueError(f"Expected angles to be finite [rad], got {orientations.tolist()} and `phase` = {phase}.")
-    y, x = coordinates(size, spacing, dtype=orientations.dtype, device=orientations.device)
-    angle = orientations[:, None, None]
+    if not all(math.isfinite(angle) for angle in (*orientations, phase)):
+        raise ValueError(f"Expected angles to be finite [rad], got {list(orientations)} and `phase` = {phase}.")
+    y, x = coordinates(size, spacing, dtype=torch.float64, device=device)
+    angle = torch.tensor([float(each) for each in orientations], dtype=torch.float64, device=device)[:, None, None]
     across = x * angle.cos() + y * angle.sin()
     along = y * angle.cos() - x * angle.sin()
     envelope = torch.exp(-(across**2 + (aspect * along) ** 2) / (2 * sigma**2))

@@ -53,7 +53,7 @@ class LateralInhibition(nn.Module):
                 distance = max(abs(row - radius), abs(column - radius))
                 if distance and self.parts[distance - 1]:
                     neighbour = around[..., row : row + height, column : column + width]
-                    taken = taken + self.parts[distance - 1] * (neighbour > x)
+                    taken = taken + self.parts[distance - 1] * (neighbour > x).to(x.dtype)
         return x * (1 - taken).clamp(min=0)
 
     @override
