@@ -87,7 +87,7 @@ class Burst(nn.Module):
         step = torch.arange(self.time, device=x.device).view(-1, *[1] * x.ndim)
         return ((step % interval == 0) & (step // interval < count)).to(self.dtype or x.dtype)
 
-    def decode(self, spikes: Shaped[Tensor, " {self.time} *features"]) -> Float[Tensor, "*features"]:
+    def decode(self, spikes: Shaped[Tensor, " time *features"]) -> Float[Tensor, "*features"]:
         """Estimate intensities from the numbers of spikes.
 
         Args:

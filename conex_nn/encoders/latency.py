@@ -132,7 +132,7 @@ class Latency(nn.Module):
         spikes = torch.zeros((self.time, *x.shape), dtype=dtype, device=x.device)
         return spikes.scatter_(0, step.unsqueeze(0), fires.to(dtype).unsqueeze(0))
 
-    def decode(self, spikes: Shaped[Tensor, " {self.time} *features"]) -> Float[Tensor, "*features"]:
+    def decode(self, spikes: Shaped[Tensor, " time *features"]) -> Float[Tensor, "*features"]:
         """Read intensities off the times of the first spikes; those of trimmed samples are relative.
 
         Args:

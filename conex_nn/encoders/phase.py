@@ -55,7 +55,7 @@ class Phase(nn.Module):
         digit = (self.period - 1 - torch.arange(self.time, device=x.device) % self.period).view(-1, *[1] * x.ndim)
         return ((level >> digit) & 1).to(self.dtype or x.dtype)
 
-    def decode(self, spikes: Shaped[Tensor, " {self.time} *features"]) -> Float[Tensor, "*features"]:
+    def decode(self, spikes: Shaped[Tensor, " time *features"]) -> Float[Tensor, "*features"]:
         """Weigh spikes by their phase, over all whole periods.
 
         Args:

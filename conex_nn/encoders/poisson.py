@@ -85,7 +85,7 @@ class Poisson(nn.Module):
         # float32 whatever the default: a bfloat16 draw has 256 values; in place: no second tensor of this size
         return uniform.lt_(expected).to(dtype)
 
-    def decode(self, spikes: Shaped[Tensor, " {self.time} *features"]) -> Float[Tensor, "*features"]:
+    def decode(self, spikes: Shaped[Tensor, " time *features"]) -> Float[Tensor, "*features"]:
         """Estimate intensities from rates.
 
         Args:

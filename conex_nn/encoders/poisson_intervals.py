@@ -92,7 +92,7 @@ class PoissonIntervals(nn.Module):
         spikes = torch.zeros((self.time + 1, *x.shape), dtype=self.dtype or x.dtype, device=x.device)
         return spikes.scatter_(0, times, 1)[: self.time]
 
-    def decode(self, spikes: Shaped[Tensor, " {self.time} *features"]) -> Float[Tensor, "*features"]:
+    def decode(self, spikes: Shaped[Tensor, " time *features"]) -> Float[Tensor, "*features"]:
         """Estimate intensities from rates.
 
         Args:

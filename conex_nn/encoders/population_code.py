@@ -1,7 +1,5 @@
 """Population coding: a number as the response of neurons with overlapping receptive fields."""
 
-from typing import Self
-
 import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
@@ -65,7 +63,7 @@ class PopulationCode(nn.Module):
         self.register_buffer("high", ends[1])
 
     @classmethod
-    def fit(cls, x: Float[Tensor, " samples *features"], neurons: int, *, beta: float = 1.5) -> Self:
+    def fit(cls, x: Float[Tensor, " samples *features"], neurons: int, *, beta: float = 1.5) -> "PopulationCode":
         """Make a code for the range that each feature has in some samples.
 
         Args:
@@ -110,7 +108,7 @@ class PopulationCode(nn.Module):
         z = (wide - self.centres.to(wide)) * (self.beta / self._spacing.unsqueeze(-1)).to(wide)
         return torch.exp(-0.5 * z * z).to(x.dtype)
 
-    def decode(self, responses: Shaped[Tensor, "*features {self.neurons}"]) -> Float[Tensor, "*features"]:
+    def decode(self, responses: Shaped[Tensor, "*features neurons"]) -> Float[Tensor, "*features"]:
         """Find the values that fit responses best.
 
         A Gaussian's logarithm is a parabola: its vertex is the least-squares solution, with each neuron weighed by its

@@ -62,7 +62,7 @@ class RankOrder(nn.Module):
         step = step.clamp(max=self.time - 1).view(1, *x.shape)
         return spikes.scatter_(0, step, firing.to(dtype).view(1, *x.shape))
 
-    def decode(self, spikes: Shaped[Tensor, " {self.time} *features"]) -> Float[Tensor, "*features"]:
+    def decode(self, spikes: Shaped[Tensor, " time *features"]) -> Float[Tensor, "*features"]:
         """Read off how early each feature fired.
 
         Args:

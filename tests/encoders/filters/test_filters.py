@@ -167,7 +167,10 @@ def test_they_compose_with_each_other_and_with_torchvision():
         (lambda: Convolve(torch.rand(3, 3), stride=0), "Expected `stride` to be at least 1"),
         (lambda: Convolve(torch.rand(3, 3), padding=-1), "Expected `padding` to be at least 0"),
         (lambda: Convolve(torch.rand(3, 3), stride=2, padding="same"), "Expected `stride` to be 1 with `padding`"),
-        (lambda: Convolve(torch.rand(3, 3))(torch.rand(2, 8, 8)), r"shape \(\*batch, 1, height, width\), got \(2, 8, 8\)"),
+        (
+            lambda: Convolve(torch.rand(3, 3))(torch.rand(2, 8, 8)),
+            r"shape \(\*batch, 1, height, width\), got \(2, 8, 8\)",
+        ),
         (lambda: SplitPolarity(1), "Expected `dim` to be negative"),
         (lambda: SplitPolarity(-3)(torch.rand(4, 4)), r"Expected `x` to have a dimension -3, got the shape \(4, 4\)"),
         (lambda: LocalNormalise(0), "Expected `radius` to be at least 1"),
@@ -180,7 +183,7 @@ def test_they_compose_with_each_other_and_with_torchvision():
         (lambda: LateralInhibition([1.5]), r"got \[1.5\]"),
         (lambda: LateralInhibition([0.1])(torch.rand(4, 4)), r"channels, height, width\), got \(4, 4\)|parameter 'x'"),
     ],
-)  # fmt: skip
+)
 def test_what_does_not_fit_is_refused(make, message):
     with pytest.raises(Exception, match=message) as caught:
         make()

@@ -89,15 +89,35 @@ def test_a_bank_is_its_kernels():
     [
         (lambda: difference_of_gaussians(0, centre=1.0, surround=2.0), ValueError, "Expected `size` to be at least 1"),
         (lambda: difference_of_gaussians(3, centre=1.0, surround=1.0), ValueError, "`centre` and `surround` to differ"),
-        (lambda: difference_of_gaussians(3, centre=-1.0, surround=1.0), ValueError, r"`centre` to be positive and finite \[pixel\]"),
+        (
+            lambda: difference_of_gaussians(3, centre=-1.0, surround=1.0),
+            ValueError,
+            r"`centre` to be positive and finite \[pixel\]",
+        ),
         (lambda: gabor(3, wavelength=0.0, sigma=1.0), ValueError, "`wavelength` to be positive"),
-        (lambda: gabor(3, wavelength=1.0, sigma=1.0, aspect=0.0), ValueError, r"`aspect` to be positive and finite \[1\]"),
-        (lambda: gabor(3, wavelength=1.0, sigma=1.0, phase=math.nan), ValueError, r"Expected angles to be finite \[rad\]"),
+        (
+            lambda: gabor(3, wavelength=1.0, sigma=1.0, aspect=0.0),
+            ValueError,
+            r"`aspect` to be positive and finite \[1\]",
+        ),
+        (
+            lambda: gabor(3, wavelength=1.0, sigma=1.0, phase=math.nan),
+            ValueError,
+            r"Expected angles to be finite \[rad\]",
+        ),
         (lambda: gabor(3, wavelength=1.0, sigma=1.0, orientation=math.inf), ValueError, "Expected angles to be finite"),
-        (lambda: gabor_bank(3, orientations=0, wavelength=1.0, sigma=1.0), ValueError, "`orientations` to be at least 1"),
-        (lambda: gabor_bank(3, orientations=[], wavelength=1.0, sigma=1.0), ValueError, r"`orientations` to name at least"),
+        (
+            lambda: gabor_bank(3, orientations=0, wavelength=1.0, sigma=1.0),
+            ValueError,
+            "`orientations` to be at least 1",
+        ),
+        (
+            lambda: gabor_bank(3, orientations=[], wavelength=1.0, sigma=1.0),
+            ValueError,
+            r"`orientations` to name at least",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_makes_no_kernel_is_refused(make, error, message):
     with pytest.raises(error, match=message):
         make()
