@@ -13,6 +13,7 @@ larger sets. ``--learning`` says how weights learn:
 The epoch is chosen on the validation part; the test part is looked at once.
 """
 
+import json
 import logging
 import math
 import warnings
@@ -28,6 +29,7 @@ import torch
 import torch.nn.functional as F
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.profilers import SimpleProfiler
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import OneCycleLR
 from typing_extensions import override
@@ -321,6 +323,24 @@ def one_cycle(lr: float) -> Callable[..., OneCycleLR]:
     return make
 
 
+def input_shares(profiler: SimpleProfiler) -> dict[str, float]:
+    """Return what parts of the time of training, validation included, input took [1].
+
+    Args:
+        profiler: What watched the training.
+
+    Returns:
+        Under ``waiting`` the part in which training waited for its loader, under ``encoding`` that in which batches
+        were moved to the device, changed and encoded.
+    """
+
+    def seconds(end: str) -> float:
+        return sum(sum(spent) for name, spent in profiler.recorded_durations.items() if name.endswith(end))
+
+    whole = seconds("run_training_epoch") or math.nan
+    return {"waiting": seconds("train_dataloader_next") / whole, "encoding": seconds("batch_to_device") / whole}
+
+
 def main(config: Config) -> dict[str, float]:
     """Train, choose the epoch on the validation part, test once, and report."""
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
@@ -359,9 +379,13 @@ def main(config: Config) -> dict[str, float]:
         callbacks=[best, last, report],
         enable_model_summary=False,
         log_every_n_steps=10,
+        profiler=(profiler := SimpleProfiler()),
     )
     trainer.fit(model, datamodule=data, ckpt_path=config.resume)
+    waited = input_shares(profiler)
     trainer.test(model, datamodule=data, ckpt_path=best.best_model_path, verbose=False)
+    path = config.out / "report.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "input": waited}, indent=2) + "\n")
     return {key: float(value) for key, value in trainer.callback_metrics.items()}
 
 

@@ -26,6 +26,8 @@ def test_classify_leaves_a_report(tmp_path):
     assert report["seconds"] > 0
     assert report["seed"] == 3
     assert report["config"]["hidden"] == 32
+    assert 0 < report["input"]["waiting"] < 0.5
+    assert 0 < report["input"]["encoding"] < 0.5
     assert {"python", "torch", "lightning", "snntorch", "conex_nn"} <= set(report["versions"])
     assert {"confusion.png", "raster.png"} <= {path.name for path in tmp_path.iterdir()}
 

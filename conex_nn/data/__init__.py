@@ -1,6 +1,7 @@
 """LightningDataModules: images, sequences and recordings of event cameras, in memory."""
 
 from conex_nn.data.digits import Digits
+from conex_nn.data.encoded import Encoded
 from conex_nn.data.event_data_module import EventDataModule
 from conex_nn.data.event_files import read_events, read_recording, write_events
 from conex_nn.data.fashion_mnist import FashionMNIST
@@ -21,6 +22,7 @@ __all__ = [
     "MNIST",
     "NMNIST",
     "Digits",
+    "Encoded",
     "EventDataModule",
     "FashionMNIST",
     "ImageDataModule",

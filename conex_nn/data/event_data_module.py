@@ -75,7 +75,7 @@ class EventDataModule(InMemoryDataModule):
         self.transform = transform
 
     def recordings(self, data: LabelledEvents) -> LabelledEvents:
-        """Transform recordings, and let them be encoded as they are read if the workers are to.
+        """Check recordings, and transform them.
 
         Args:
             data: The recordings.
@@ -90,8 +90,11 @@ class EventDataModule(InMemoryDataModule):
             )
         if self.transform is not None:
             data = data.changed(self.transform, sensor_size=self.sensor_size)
-        encoder = self.encoder if self.encode_on == "worker" else None
-        return LabelledEvents(data.events, data.labels, sensor_size=self.sensor_size, encoder=encoder)
+        return LabelledEvents(data.events, data.labels, sensor_size=self.sensor_size)
+
+    @override
+    def ragged(self, data: Any) -> bool:
+        return lengths_differ(self.encoder)
 
     @override
     def encode_batch(self, x: Events) -> tuple[Any, Tensor | None]:

@@ -16,15 +16,16 @@ class ImageDataModule(InMemoryDataModule):
 
     A batch reaches the model as ``(x, labels)``. With an encoder `x` has the shape ``(batch, time, *features)``, the
     transposed view of what the encoder made; without one it is the intensities ``(batch, *features)``. It is in torch's
-    default dtype or in that of the Trainer's precision. Under a Trainer, shuffling and encoding draw from torch's
-    global generator, so ``L.seed_everything`` fixes both; the split has a seed of its own.
+    default dtype or in that of the Trainer's precision: what an encoder makes in bytes or booleans, which is a quarter
+    of the memory and of the way from a worker, is cast on the device. :class:`InMemoryDataModule` says what is random.
 
     Args:
         class_names: Name of each class.
         feature_shape: Shape of one sample before encoding [1].
         encoder: Maps intensities ``(*features)`` to ``(time, *features)``; None leaves them as they are.
-        encode_on: ``"device"`` encodes the whole batch after its transfer; ``"worker"`` each sample as it is read;
-            ``"setup"`` all samples once, and keeps the result; see :class:`InMemoryDataModule`.
+        encode_on: ``"device"`` encodes the whole batch after its transfer; ``"worker"`` each sample as it is read, in
+            the main process where there are no workers; ``"setup"`` all samples once, and keeps the result; see
+            :class:`InMemoryDataModule`.
         batch_size: Samples per batch [1].
         augment: Maps a training batch of intensities, on the device and before encoding, to a batch of the same kind.
         num_workers: Processes that read batches [1]. With ``encode_on="device"`` reading is one indexing: 0 is fastest.
@@ -46,8 +47,10 @@ class ImageDataModule(InMemoryDataModule):
                 [0., 1.]]), tensor([0, 1])]
     """
 
+    intensities = True
+
     def labelled(self, images: Tensor, labels: Tensor) -> LabelledImages:
-        """Wrap two tensors as a data set that encodes if the workers are to.
+        """Wrap two tensors as a data set.
 
         Args:
             images: Intensities, or bytes, ``(samples, *features)`` [1].
@@ -59,7 +62,7 @@ class ImageDataModule(InMemoryDataModule):
         Raises:
             ValueError: If a label has no class, or as :class:`LabelledImages`.
         """
-        data = LabelledImages(images, labels, encoder=self.encoder if self.encode_on == "worker" else None)
+        data = LabelledImages(images, labels)
         if len(data) and int(data.labels.max()) >= self.num_classes:
             raise ValueError(
                 f"Expected `labels` to be below {self.num_classes}, the number of classes, "

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import lightning as L
@@ -10,8 +11,11 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from typing_extensions import override
 
+from conex_nn.data.encoded import Encoded, OrderedSampler, ShuffledSampler
+from conex_nn.data.in_batch import in_batch
 from conex_nn.data.labelled_images import LabelledImages
 from conex_nn.data.labelled_series import LabelledSeries
+from conex_nn.encoders.composition import check_encodes_once
 
 EncodeOn = Literal["device", "worker", "setup"]
 """Where samples are encoded: a batch at a time on the device, one at a time as they are read, or once, beforehand."""
@@ -33,6 +37,10 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
 
     A subclass says what the data are (``splits``) and how a batch of them is encoded on the device
     (``encode_batch``). See :class:`ImageDataModule`, :class:`SeriesDataModule` and :class:`EventDataModule`.
+
+    Shuffling draws from torch's global generator, and so does encoding on the device; workers encode each sample with
+    random numbers of its own, from a seed drawn with the order of the pass (see :class:`Encoded`). So
+    ``L.seed_everything`` fixes all of it, and the number of workers changes nothing. The split has a seed of its own.
 
     Args:
         class_names: Name of each class.
@@ -59,6 +67,9 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
         tensor([0, 1])
     """
 
+    intensities = False
+    """Whether bytes and floating numbers become intensities before a worker encodes them."""
+
     def __init__(
         self,
         *,
@@ -82,11 +93,7 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
                 f'Expected `encode_on` to be "device" when `augment` is given, got {encode_on!r}: augmentation comes '
                 "before encoding and runs on the device."
             )
-        if encode_on == "worker" and num_workers > 0 and getattr(encoder, "generator", None) is not None:
-            raise ValueError(
-                "Expected `encoder` to draw from torch's global generator in worker processes, got one with a "
-                "`generator` of its own, which every worker would repeat. Leave its `generator` out."
-            )
+        check_encodes_once(encoder)
         self.class_names = tuple(class_names)
         self.num_classes = len(self.class_names)
         self.feature_shape = tuple(feature_shape)
@@ -127,6 +134,14 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
             Samples ``(batch, time, *features)``, and their lengths where these differ [steps].
         """
 
+    def ragged(self, data: Any) -> bool:
+        """Return whether samples that are encoded one by one are of different lengths.
+
+        Args:
+            data: A part of the data.
+        """
+        return bool(getattr(_source(data), "ragged", False))
+
     @override
     def setup(self, stage: str | None = None) -> None:
         self._loaded()
@@ -151,15 +166,20 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
     def on_after_batch_transfer(self, batch: Sequence[Any], dataloader_idx: int) -> tuple[Any, ...]:
         x, labels, *lengths = batch
         if self.encode_on != "device" and self.encoder is not None:
-            return tuple(batch)
+            return self._computable(x), labels, *lengths
         x = self._precise(self.ready(x))  # before encoding: it would copy an expanded view
         if self.augment is not None and self.trainer is not None and self.trainer.training:
             x = self.augment(x)
         x, encoded = self.encode_batch(x)
-        x = self._precise(x)
+        x = self._computable(x)
         if lengths and encoded is None:
             encoded = _kept_lengths(lengths[0], x)
         return (x, labels) if encoded is None else (x, labels, encoded)
+
+    def _computable(self, x: Any) -> Any:
+        """Return samples as a network takes them: floating numbers."""
+        bytes_or_bits = isinstance(x, Tensor) and not x.is_floating_point()
+        return self._precise(x.to(torch.get_default_dtype()) if bytes_or_bits else x)
 
     def _precise(self, x: Any) -> Any:
         return x if self.trainer is None else self.trainer.precision_plugin.convert_input(x)
@@ -174,7 +194,7 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
     def _encoded(self, part: Any) -> Dataset[Any]:
         """Encode a part of the data, and keep it."""
         samples, classes = [], []
-        alone = getattr(getattr(part, "dataset", part), "ragged", False)  # then nothing is padded
+        alone = getattr(_source(part), "ragged", False)  # then nothing is padded
         for batch in DataLoader(part, batch_size=1 if alone else self.batch_size, collate_fn=LabelledImages.collate):
             x, labels, *_ = batch
             x, encoded = self.encode_batch(self.ready(x))
@@ -183,15 +203,30 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
         return LabelledSeries(samples, torch.cat(classes)) if samples else part
 
     def _loader(self, data: Dataset[Any], *, shuffle: bool = False) -> DataLoader[Any]:
+        collate: Callable[[Any], Any] = LabelledImages.collate
+        if self.encode_on == "worker" and self.encoder is not None:
+            collate = partial(_collate_encoded, ragged=self.ragged(data))
+            data = Encoded(data, self.encoder, seed=None, intensities=self.intensities)
+        sampler: Any = ShuffledSampler if shuffle and len(data) else OrderedSampler  # pyright: ignore[reportArgumentType]
         return DataLoader(
             data,
             batch_size=self.batch_size,
-            shuffle=shuffle,
+            sampler=sampler(data),
+            generator=torch.Generator().manual_seed(torch.initial_seed()),  # samplers draw from the global one
             num_workers=self.num_workers,
-            collate_fn=LabelledImages.collate,
+            collate_fn=collate,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+
+def _source(data: Any) -> Any:
+    """Return the data set that a part was cut from."""
+    return getattr(data, "dataset", data)
+
+
+def _collate_encoded(batch: Sequence[tuple[Tensor, Tensor]], *, ragged: bool) -> tuple[Tensor, ...]:
+    return in_batch([x for x, _ in batch], torch.stack([label for _, label in batch]), ragged=ragged)
 
 
 def _kept_lengths(lengths: Tensor, x: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from typing_extensions import override
 
-from conex_nn.data.in_batch import in_batch
 from conex_nn.data.labelled_images import check_labels
 from conex_nn.encoders.events import Events, check_events, from_structured
 
@@ -24,7 +23,6 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         events: All recordings, one after another, with their offsets.
         labels: One class index, from 0, per recording [1].
         sensor_size: Height and width of the sensor [1].
-        encoder: Applied to each recording as it is read: makes frames ``(time, polarity, height, width)``.
 
     Raises:
         ValueError: Events out of the sensor or out of the order of time, or labels that do not fit the recordings.
@@ -44,7 +42,6 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         labels: Shaped[Tensor, "*_"],
         *,
         sensor_size: Sequence[int],
-        encoder: Callable[[Events], Tensor] | None = None,
     ) -> None:
         labels = torch.as_tensor(labels)
         check_events(events, sensor_size=sensor_size)
@@ -52,7 +49,6 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         self.events = events._replace(offsets=events.bounds)
         self.labels = labels.long()
         self.sensor_size = (int(sensor_size[0]), int(sensor_size[1]))
-        self.encoder = encoder
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -61,7 +57,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
     def __getitem__(self, index: int) -> tuple[Any, Tensor]:
         first, last = self.events.bounds[index : index + 2].tolist()
         one = Events(*(field[first:last] for field in self.events[:4]))  # pyright: ignore[reportOptionalSubscript]
-        return (one if self.encoder is None else self.encoder(one)), self.labels[index]
+        return one, self.labels[index]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Any, ...]:
         """Read a batch; ``DataLoader`` calls this.
@@ -70,7 +66,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
             indices: Which recordings [1].
 
         Returns:
-            The recordings and their labels; with an encoder samples, labels, and lengths where these differ [1].
+            The recordings and their labels [1].
 
         Example:
             >>> t = torch.tensor([0, 7, 9])
@@ -80,9 +76,6 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         """
         index = torch.as_tensor(indices)
         labels = self.labels.index_select(0, index)
-        if self.encoder is not None:
-            samples = [self[place][0] for place in indices]
-            return in_batch(samples, labels, ragged=lengths_differ(self.encoder))
         return select_recordings(self.events, index), labels
 
     def changed(self, transform: Callable[[Events], Events], *, sensor_size: Sequence[int]) -> "LabelledEvents":
@@ -95,7 +88,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         Raises:
             ValueError: Events out of that sensor, or another number of recordings.
         """
-        return LabelledEvents(transform(self.events), self.labels, sensor_size=sensor_size, encoder=self.encoder)
+        return LabelledEvents(transform(self.events), self.labels, sensor_size=sensor_size)
 
 
 def select_recordings(events: Events, index: Tensor) -> Events:

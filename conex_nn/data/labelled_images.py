@@ -1,6 +1,6 @@
 """A data set that is one tensor in memory."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Int64, Shaped
@@ -8,21 +8,18 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from typing_extensions import override
 
-from conex_nn.data.in_batch import in_batch
-
 
 class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
     """Hold images and labels as two tensors and give out whole batches of them.
 
-    A ``DataLoader`` asks for a batch at once (``__getitems__``), so without an encoder a batch is one
-    ``index_select`` and no Python runs per sample. Such a batch needs no collating: pass
-    ``collate_fn=LabelledImages.collate``.
+    A ``DataLoader`` asks for a batch at once (``__getitems__``), so a batch is one ``index_select`` and no Python runs
+    per sample. Such a batch needs no collating: pass ``collate_fn=LabelledImages.collate``. :class:`Encoded` encodes
+    each sample as it is read.
 
     Args:
         images: Intensities ``(samples, *features)``: floating point in [0, 1] [1], or ``torch.uint8`` in 0..255, which
             stays compact until :func:`to_intensity`.
         labels: One class index, from 0, per sample [1].
-        encoder: Applied to each sample (its intensities, in torch's default dtype) as it is read.
 
     Raises:
         ValueError: If the lengths differ, an intensity is outside [0, 1] or a label is negative.
@@ -36,19 +33,12 @@ class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
                 [0., 1., 0., 0.]]), tensor([0, 1])]
     """
 
-    def __init__(
-        self,
-        images: Shaped[Tensor, " samples *features"],
-        labels: Shaped[Tensor, "*_"],
-        *,
-        encoder: Callable[[Tensor], Tensor] | None = None,
-    ) -> None:
+    def __init__(self, images: Shaped[Tensor, " samples *features"], labels: Shaped[Tensor, "*_"]) -> None:
         images, labels = torch.as_tensor(images), torch.as_tensor(labels)
         _check_images(images)
         check_labels(labels, samples=len(images))
         self.images = images
         self.labels = labels.long()
-        self.encoder = encoder
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,7 +55,7 @@ class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
             indices: Which samples [1].
 
         Returns:
-            Images, encoded if there is an encoder, and labels, both with the batch first [1].
+            Images and labels, both with the batch first [1].
 
         Example:
             >>> data = LabelledImages(torch.eye(4), torch.arange(4))
@@ -73,10 +63,7 @@ class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
             tensor([3, 1])
         """
         index = torch.as_tensor(indices)
-        x, labels = self.images.index_select(0, index), self.labels.index_select(0, index)
-        if self.encoder is not None:
-            x, labels = in_batch([self.encoder(sample) for sample in to_intensity(x)], labels, ragged=False)
-        return x, labels
+        return self.images.index_select(0, index), self.labels.index_select(0, index)
 
     @staticmethod
     def collate(batch: Sequence[Tensor]) -> list[Tensor]:

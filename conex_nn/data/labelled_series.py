@@ -1,6 +1,6 @@
 """Sequences that differ in length, in memory, and batches of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -26,7 +26,6 @@ class LabelledSeries(Dataset[tuple[Tensor, Tensor]]):
         series: A tensor ``(samples, time, *features)``, or one ``(time, *features)`` for each sample; values of any
             kind, which stay in their type.
         labels: One class index, from 0, per sample [1].
-        encoder: Applied to each sample as it is read, ``(time, *features)`` to ``(time, ...)``.
 
     Raises:
         ValueError: Shapes or labels that do not fit, an empty sequence.
@@ -44,14 +43,11 @@ class LabelledSeries(Dataset[tuple[Tensor, Tensor]]):
         self,
         series: Shaped[Tensor, "samples time *features"] | Sequence[Tensor],
         labels: Shaped[Tensor, "*_"],
-        *,
-        encoder: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         labels = torch.as_tensor(labels)
         _check_series(series)
         check_labels(labels, samples=len(series))
         self.labels = labels.long()
-        self.encoder = encoder
         steps = [series.shape[1]] * len(series) if isinstance(series, Tensor) else [len(each) for each in series]
         self.lengths = torch.tensor(steps, dtype=torch.long)
         self.ragged = bool((self.lengths != self.lengths[:1]).any())
@@ -65,8 +61,7 @@ class LabelledSeries(Dataset[tuple[Tensor, Tensor]]):
 
     @override
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        x = self._sample(index)
-        return (x if self.encoder is None else self.encoder(x)), self.labels[index]
+        return self._sample(index), self.labels[index]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, ...]:
         """Read a batch; ``DataLoader`` calls this.
@@ -83,8 +78,6 @@ class LabelledSeries(Dataset[tuple[Tensor, Tensor]]):
         """
         index = torch.as_tensor(indices)
         labels = self.labels.index_select(0, index)
-        if self.encoder is not None:
-            return in_batch([self.encoder(self._sample(place)) for place in indices], labels, ragged=self.ragged)
         if self.ragged:
             return in_batch([self._sample(place) for place in indices], labels, ragged=True)
         return self.values.index_select(0, index), labels

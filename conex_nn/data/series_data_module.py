@@ -64,12 +64,11 @@ class SeriesDataModule(InMemoryDataModule):
         seed: int = 0,
     ) -> None:
         samples, classes = as_tensors(series, labels)
-        encode = encoder if encode_on == "worker" else None
-        data = LabelledSeries(samples, classes, encoder=encode)
+        data = LabelledSeries(samples, classes)
         kept = isinstance(test, int | float)
         apart = None
         if not kept:
-            apart = LabelledSeries(*as_tensors(*(test if isinstance(test, tuple) else (test, None))), encoder=encode)
+            apart = LabelledSeries(*as_tensors(*(test if isinstance(test, tuple) else (test, None))))
         most = max(int(each.labels.max()) + 1 for each in (data, apart) if each is not None)
         names = [str(label) for label in range(most)] if class_names is None else class_names
         if most > len(names):

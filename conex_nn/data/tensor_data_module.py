@@ -14,13 +14,14 @@ from conex_nn.data.splitting import cut, sample_count
 
 
 class TensorDataModule(ImageDataModule):
-    """Train on your own images and labels.
+    """Train on your own arrays, images or any other features, and labels.
 
     The split is stratified and depends on `seed` alone.
 
     Args:
-        images: Intensities ``(samples, *features)``, floating point in [0, 1] or ``uint8``, as an array, a list of
-            arrays of one shape, or a data set of ``(image, label)``, which is read once [1].
+        images: Intensities ``(samples, *features)``, floating point in [0, 1] or ``uint8``, or, to `scale`, any
+            numbers, as an array, a list of arrays of one shape, or a data set of ``(image, label)``, which is read
+            once [1].
         labels: One class index, from 0, per sample; None for a data set of pairs [1].
         test: Samples to keep for testing: a number [1], a fraction [1], a pair ``(images, labels)`` of their own, or a
             data set.
@@ -31,6 +32,8 @@ class TensorDataModule(ImageDataModule):
         batch_size: Samples per batch [1].
         augment: Applied to training batches on the device, before encoding.
         num_workers: Processes that read batches [1].
+        scale: Whether each feature is brought to [0, 1] by its range in the training part; what lies outside that in
+            the other parts is clipped.
         seed: Seed of the split [1].
 
     Raises:
@@ -59,6 +62,7 @@ class TensorDataModule(ImageDataModule):
         batch_size: int = 128,
         augment: Callable[[Tensor], Tensor] | None = None,
         num_workers: int = 0,
+        scale: bool = False,
         seed: int = 0,
     ) -> None:
         samples, labels = as_tensors(images, labels)
@@ -75,11 +79,15 @@ class TensorDataModule(ImageDataModule):
             augment=augment,
             num_workers=num_workers,
         )
-        data = self.labelled(images, labels)
         kept = isinstance(test, int | float)
-        test_size = sample_count("test", test, total=len(data)) if kept else 0
-        validation_size = sample_count("validation", validation, total=len(data) - test_size)
-        test_part, validation_part, train_part = cut(data, test_size, validation_size, seed=seed)
+        test_size = sample_count("test", test, total=len(images)) if kept else 0
+        sizes = (test_size, sample_count("validation", validation, total=len(images) - test_size))
+        self._range: tuple[Tensor, Tensor] | None = None
+        if scale:
+            known = cut(self.labelled(torch.zeros(len(images), 1), labels), *sizes, seed=seed)[-1]
+            self._range = _range_of(images[torch.as_tensor(list(known.indices))])
+        data = self.labelled(self._scaled(images), labels)
+        test_part, validation_part, train_part = cut(data, *sizes, seed=seed)
         if not kept:
             test_part = self._labelled_test(*(test if isinstance(test, tuple) else (test, None)))
         self._ready = Splits(train=train_part, validation=validation_part, test=test_part)
@@ -90,9 +98,22 @@ class TensorDataModule(ImageDataModule):
 
     def _labelled_test(self, images: Any, labels: Any) -> LabelledImages:
         samples, labels = as_tensors(images, labels)
-        data = self.labelled(same_shape(samples), labels)
-        if data.images.shape[1:] != self.feature_shape:
+        images = same_shape(samples)
+        if images.shape[1:] != self.feature_shape:
             raise ValueError(
-                f"Expected `test` to have images of the shape {self.feature_shape}, got {tuple(data.images.shape[1:])}."
+                f"Expected `test` to have images of the shape {self.feature_shape}, got {tuple(images.shape[1:])}."
             )
-        return data
+        return self.labelled(self._scaled(images), labels)
+
+    def _scaled(self, images: Tensor) -> Tensor:
+        if self._range is None:
+            return images
+        low, high = self._range
+        return ((images.double() - low) / (high - low).where(high > low, 1.0)).clamp(0, 1).to(torch.get_default_dtype())
+
+
+def _range_of(images: Tensor) -> tuple[Tensor, Tensor]:
+    images = images.double()
+    if not bool(torch.isfinite(images).all()):
+        raise ValueError("Expected `images` to be finite, got NaN or infinity.")
+    return images.amin(0), images.amax(0)

@@ -1,4 +1,4 @@
-"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column`` or ``plasticity``."""
+"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity`` or ``data``."""
 
 import json
 import platform
@@ -7,9 +7,11 @@ import time
 from dataclasses import asdict, dataclass
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from tasks.bench import data
 from tasks.bench.measure import compare, show
 from tasks.bench.suite import SUITES
 from tasks.command_line import parse
@@ -21,13 +23,15 @@ class Config:
 
     cases: tuple[str, ...] = ()
     """Sizes: small, large, conv, huge of `train`; single, batch, learn of `column`; those of
-    `plasticity` are in its table. Default all but huge."""
-    epochs: int = 5
-    """Turns that each contestant takes [1]."""
+    `plasticity` are in its table; poisson, latency of `data`. Default all but huge."""
+    epochs: int | None = None
+    """Turns that each contestant takes; by default 5, of `data` 1 [1]."""
     steps: int = 5
     """Steps of a turn [1]."""
     quick: bool = False
     """Only show that it runs: the smallest size, one turn."""
+    data_root: Path = Path("data")
+    """Folder of MNIST, for `data`, which takes random images of its size where it is not there."""
     seed: int = 0
     """Seed of weights and inputs [1]."""
     out: Path = Path("runs/bench")
@@ -36,35 +40,65 @@ class Config:
 
 def main(name: str, config: Config) -> None:
     """Measure, print the table, and leave ``report.json`` where asked."""
+    if name == "data":
+        encode(config)
+        return
     suite = SUITES[name]
     if unknown := set(config.cases) - set(suite.cases):
         raise ValueError(f"Expected `cases` to be among {', '.join(suite.cases)}, got {', '.join(sorted(unknown))}.")
     begin = time.perf_counter()
-    cases, rounds, steps = list(config.cases or suite.default), config.epochs, config.steps
+    cases, rounds, steps = list(config.cases or suite.default), config.epochs or 5, config.steps
     if config.quick:
         cases, rounds, steps = [suite.quick], 1, 2
     config.out.mkdir(parents=True, exist_ok=True)
-    installed = {each.metadata["name"].lower(): each.version for each in distributions()}
-    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "numba", "triton")
     figures = {}
     for case, measured in compare(suite, cases=cases, rounds=rounds, steps=steps, seed=config.seed):
         figures[case] = measured
-        report = {
-            "benchmark": figures,
-            "seconds": time.perf_counter() - begin,
-            "config": {key: str(value) for key, value in asdict(config).items()},
-            "seed": config.seed,
-            "versions": {"python": platform.python_version(), **{n: installed[n] for n in names if n in installed}},
-            "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
-            "threads": torch.get_num_threads(),
-        }
-        (config.out / "report.json").write_text(json.dumps(report, indent=2))
+        write(config, figures, seconds=time.perf_counter() - begin)
     show(suite, figures)
 
 
+def encode(config: Config) -> None:
+    """Measure how images become spikes, and how long training waits for them."""
+    if unknown := set(config.cases) - set(data.ENCODERS):
+        raise ValueError(f"Expected `cases` to be among {', '.join(data.ENCODERS)}, got {', '.join(sorted(unknown))}.")
+    begin = time.perf_counter()
+    config.out.mkdir(parents=True, exist_ok=True)
+    images, encoders = data.IMAGES, list(config.cases or data.ENCODERS)
+    if config.quick:
+        images, encoders = 4 * data.BATCH, encoders[:1]
+    report: dict[str, Any] = {}
+    turns = data.measure(encoders, images=images, rounds=config.epochs or 1, root=config.data_root, seed=config.seed)
+    for encoder, figures in turns:
+        report[encoder] = figures
+        write(config, report, seconds=time.perf_counter() - begin)
+    for encoder in ("constant_current",) if config.quick else ("constant_current", "poisson", "latency"):
+        shares = report.setdefault("waiting", {})
+        shares[f"digits, {encoder}"] = data.waiting(options=["--encoder", encoder, "--seed", str(config.seed)])
+        write(config, report, seconds=time.perf_counter() - begin)
+    data.show(report, images=images)
+
+
+def write(config: Config, figures: dict[str, Any], *, seconds: float) -> None:
+    """Leave ``report.json`` with what is known so far."""
+    installed = {each.metadata["name"].lower(): each.version for each in distributions()}
+    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "numba", "triton")
+    report = {
+        "benchmark": figures,
+        "seconds": seconds,
+        "config": {key: str(value) for key, value in asdict(config).items()},
+        "seed": config.seed,
+        "versions": {"python": platform.python_version(), **{n: installed[n] for n in names if n in installed}},
+        "device": torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+    }
+    (config.out / "report.json").write_text(json.dumps(report, indent=2))
+
+
 if __name__ == "__main__":
-    if not sys.argv[1:2] or sys.argv[1] not in SUITES:
+    if not sys.argv[1:2] or sys.argv[1] not in (*SUITES, "data"):
         sys.exit(
-            f"usage: python -m tasks.bench {{{','.join(SUITES)}}} [--cases '[...]'] [--epochs 5] [--quick] [--out DIR]"
+            f"usage: python -m tasks.bench {{{','.join(SUITES)},data}} "
+            "[--cases '[...]'] [--epochs 5] [--quick] [--out DIR]"
         )
     main(sys.argv[1], parse(Config, sys.argv[2:]))

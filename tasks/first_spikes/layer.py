@@ -4,7 +4,6 @@ Kheradpisheh et al., STDP-based spiking deep convolutional neural networks for o
 (2018), sections 2.1 to 2.4.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,6 +15,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 import conex_nn as cx
+from conex_nn.encoders import filters
 from conex_nn.plasticity import Activity, Chain, Clip, LearningRate, Product, Rule, Term, Terms, chain, learn
 
 __all__ = [
@@ -27,6 +27,8 @@ A_PLUS, A_MINUS, FASTEST = 0.004, 0.003, 0.15
 """Strengthening, weakening, and the largest to which strengthening grows [1]."""
 AT_ONCE = 32
 """Images whose spikes are in memory at a time: those of a few fit into the caches [1]."""
+strongest = filters.PeakNormalise(feature_ndim=3)
+"""Give an image in parts of its strongest value."""
 forget = partial(nn.init.trunc_normal_, mean=0.8, std=0.05, a=0.0, b=1.0)
 """Fill a weight as it is before anything was learned."""
 
@@ -192,11 +194,7 @@ def retina(size: int, narrow: float, wide: float) -> nn.Conv2d:
         narrow: Width of the centre [pixel].
         wide: Width of the surround [pixel].
     """
-    axis = torch.arange(size) - size // 2
-    distance = (axis[:, None] ** 2 + axis**2).float()
-    centre, surround = (torch.exp(-distance / (2 * s**2)) / (2 * math.pi * s**2) for s in (narrow, wide))
-    kernel = centre - surround
-    kernel = kernel - kernel.mean()  # an even ground is not seen
+    kernel = filters.difference_of_gaussians(size, centre=narrow, surround=wide)  # an even ground is not seen
     cells = nn.Conv2d(1, 2, size, padding=size // 2, bias=False)
     cells.weight = nn.Parameter(torch.stack([kernel, -kernel])[:, None], requires_grad=False)
     return cells
@@ -210,8 +208,7 @@ def see(cells: nn.Conv2d, images: Tensor) -> Tensor:
         cells: A retina.
         images: Intensities, ``(images, 1, height, width)`` [1].
     """
-    contrast = cells(images).relu_()
-    return contrast / contrast.amax((1, 2, 3), keepdim=True).clamp(min=1e-6)
+    return strongest(cells(images).relu_())
 
 
 def in_parts(run: Callable[[Tensor], Tensor], images: Tensor, *, title: str) -> Tensor:

@@ -143,6 +143,60 @@ def test_one_batch_is_one_read(monkeypatch):
     assert reads == [8, 8, 8, 5]
 
 
+class Drawing(Recorder):
+    """Draws while it trains, as dropout does."""
+
+    def training_step(self, batch, batch_idx):
+        self.seen["train"].append((*batch, torch.rand(3)))
+        return self.weight * 1.0
+
+
+@pytest.mark.parametrize("encode_on", ["device", "worker"])
+@pytest.mark.parametrize("own", [False, True])
+def test_the_number_of_workers_changes_nothing(encode_on, own):
+    """Spikes, order and what the model draws, in three epochs with validation between, for 0, 1 and 2 workers."""
+
+    def train(num_workers, seed=5):
+        L.seed_everything(seed, verbose=False)
+        generator = torch.Generator().manual_seed(9) if own else None
+        encoder = Poisson(TIME, max_rate=500.0, dtype=torch.uint8, generator=generator)
+        model = Drawing()
+        trainer = L.Trainer(
+            accelerator="cpu", max_epochs=3, logger=False, enable_checkpointing=False, enable_progress_bar=False,
+            enable_model_summary=False,
+        )  # fmt: skip
+        trainer.fit(model, datamodule=make(encoder=encoder, encode_on=encode_on, num_workers=num_workers))
+        seen = [part for stage in ("train", "validation") for batch in model.seen[stage] for part in batch]
+        return [part.clone() for part in seen]
+
+    first = train(0)
+    for num_workers in (1, 2):
+        for a, b in zip(train(num_workers), first, strict=True):
+            assert_close(a, b, rtol=0, atol=0)
+    assert not all(torch.equal(a, b) for a, b in zip(train(0, seed=6), first, strict=True))
+
+
+def test_each_epoch_has_spikes_of_its_own():
+    encoder = Poisson(50, max_rate=500.0)
+    data = TensorDataModule(torch.full((8, 3), 0.5), torch.zeros(8, dtype=torch.int64), test=0, validation=0,
+                            encoder=encoder, encode_on="worker", num_workers=1, batch_size=8)  # fmt: skip
+    loader = data.train_dataloader()
+    (a, _), (b, _) = next(iter(loader)), next(iter(loader))
+    assert not torch.equal(a.sort(0).values, b.sort(0).values)
+
+
+@pytest.mark.parametrize("encode_on", ["device", "worker"])
+@pytest.mark.parametrize(("precision", "dtype"), [("32-true", torch.float32), ("bf16-true", torch.bfloat16)])
+def test_compact_spikes_are_cast_on_the_device(encode_on, precision, dtype):
+    encoder = Latency(TIME, threshold=0.001, dtype=torch.bool)
+    data = make(encoder=encoder, encode_on=encode_on)
+    if encode_on == "worker":
+        assert next(iter(data.train_dataloader()))[0].dtype == torch.bool
+    x, _ = run(data, precision=precision).seen["test"][0]
+    assert x.dtype == dtype
+    assert_close(x.float(), run(make(encoder=Latency(TIME, threshold=0.001))).seen["test"][0][0])
+
+
 def test_workers_encode_with_random_numbers_of_their_own():
     data = make(encoder=Poisson(20, max_rate=500.0), encode_on="worker", num_workers=2, test=0, validation=0)
     (first, _), (second, _), *_ = data.train_dataloader()
@@ -164,8 +218,8 @@ def test_parts_may_be_empty():
         ({"num_workers": -1}, "Expected `num_workers` to be 0 or more, got -1."),
         ({"encode_on": "worker", "augment": torch.neg}, 'Expected `encode_on` to be "device" when `augment` is given'),
         (
-            {"encode_on": "worker", "num_workers": 1, "encoder": Poisson(TIME, generator=torch.Generator())},
-            "Expected `encoder` to draw from torch's global generator in worker processes",
+            {"encoder": torch.nn.Sequential(Latency(TIME), Poisson(TIME))},
+            "Expected `encoder` to encode once, got Latency and then Poisson",
         ),
     ],
 )

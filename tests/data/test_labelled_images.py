@@ -29,21 +29,9 @@ def test_a_loader_reads_it_whole(num_workers):
     assert_close(torch.cat([labels for _, labels in batches]), torch.arange(10))
 
 
-def test_bytes_stay_bytes_without_an_encoder():
+def test_bytes_stay_bytes():
     data = LabelledImages(torch.full((3, 2), 255, dtype=torch.uint8), LABELS)
     assert data.__getitems__([0, 1])[0].dtype == torch.uint8
-
-
-def test_an_encoder_sees_single_samples_as_intensities():
-    seen = []
-    data = LabelledImages(
-        torch.tensor([[0, 255], [51, 102], [0, 0]], dtype=torch.uint8),
-        LABELS,
-        encoder=lambda x: seen.append(x) or x + 1,
-    )
-    x, _ = data.__getitems__([0, 1])
-    assert_close(torch.stack(seen), torch.tensor([[0.0, 1.0], [0.2, 0.4]]))
-    assert_close(x, torch.tensor([[1.0, 2.0], [1.2, 1.4]]))
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.int32, torch.int64])

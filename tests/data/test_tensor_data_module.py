@@ -77,6 +77,34 @@ def test_what_does_not_fit_is_refused(options, message):
         TensorDataModule(IMAGES, LABELS, **options)
 
 
+def test_features_of_any_range_are_scaled_by_the_training_part():
+    features = IMAGES * torch.tensor([1000.0, 1e-3, 0.0]) + torch.tensor([-300.0, 5.0, 7.0])
+    data = TensorDataModule(features, LABELS, test=(2 * features, LABELS), validation=0.3, scale=True)
+    train = torch.stack([x for x, _ in data.splits().train])
+    known = features[data.splits().train.indices]
+    expected = (known - known.amin(0)) / (known.amax(0) - known.amin(0)).clamp(min=1e-12)
+    assert_close(train, expected, rtol=0, atol=1e-3)  # the second feature has few digits left in float32
+    assert train.amin(0).tolist() == [0, 0, 0]
+    assert train.amax(0).tolist() == [1, 1, 0]  # the third is the same in all samples
+    validation = torch.stack([x for x, _ in data.splits().validation])
+    assert 0 <= validation.min() <= validation.max() <= 1
+    assert data.splits().test.images[:, 1].min() == 1  # beyond what training has seen
+
+
+def test_the_range_is_not_that_of_other_parts():
+    features = IMAGES.clone()
+    first = TensorDataModule(features, LABELS, scale=True)
+    features[first.splits().test.indices] += 5
+    second = TensorDataModule(features, LABELS, scale=True)
+    for (a, _), (b, _) in zip(first.splits().train, second.splits().train, strict=True):
+        assert_close(a, b, rtol=0, atol=0)
+
+
+def test_what_is_not_finite_is_not_scaled():
+    with pytest.raises(ValueError, match="Expected `images` to be finite, got NaN or infinity"):
+        TensorDataModule(torch.full((100, 3), torch.nan), LABELS, scale=True)
+
+
 def test_lengths_have_to_agree():
     with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 100 samples"):
         TensorDataModule(IMAGES, LABELS[:-1])

@@ -59,3 +59,93 @@ def test_the_threshold_is_between_0_and_1(threshold):
 def test_the_repr_tells_how_times_are_made():
     assert repr(Latency(5)) == "Latency(time=5, threshold=0.01, linear)"
     assert repr(Latency(5, tau=2.0)) == "Latency(time=5, threshold=0.01, tau=2 ms, dt=1 ms)"
+
+
+@pytest.mark.parametrize(("threshold", "tau"), [(0.01, None), (0.3, None), (0.2, 5.0)])
+def test_decoding_gives_back_what_the_steps_tell_apart(threshold, tau):
+    x = torch.linspace(0, 1, 997)
+    encoder = Latency(60, threshold=threshold, tau=tau)
+    spikes = encoder(x)
+    decoded = encoder.decode(spikes)
+    assert_close(encoder(decoded), spikes, rtol=0, atol=0)  # the same steps again
+    if tau is None:
+        assert (decoded - x)[x >= threshold].abs().max() <= 0.5 * (1 - threshold) / 59 + 1e-6
+    assert not decoded[x < threshold].any()
+
+
+def test_one_step_decodes_to_full_intensity():
+    encoder = Latency(1, threshold=0.2)
+    assert encoder.decode(encoder(torch.tensor([0.1, 0.9]))).tolist() == [0.0, 1.0]
+
+
+@pytest.mark.parametrize(("sparsity", "count"), [(0.01, 1), (0.1, 10), (0.255, 26), (1.0, 100)])
+@pytest.mark.parametrize("tau", [None, 2.0])
+def test_only_the_strongest_of_a_sample_fire(sparsity, count, tau):
+    x = 0.2 + 0.8 * torch.rand(4, 1, 10, 10)  # a batch of images
+    spikes = Latency(500, sparsity=sparsity, feature_ndim=3, threshold=0.1, tau=tau)(x)
+    fired = spikes.any(0).flatten(1)
+    strongest = x.flatten(1) >= x.flatten(1).sort(1, descending=True).values[:, count - 1 : count]
+    assert torch.equal(fired, strongest)
+    assert fired.sum(1).tolist() == [count] * 4
+
+
+def test_sparsity_does_not_lower_the_threshold():
+    x = torch.tensor([0.9, 0.05, 0.04, 0.03])
+    assert Latency(5, threshold=0.1, sparsity=0.75, feature_ndim=1)(x).sum() == 1
+
+
+def test_equals_of_the_weakest_fire_too():
+    assert Latency(5, sparsity=0.25, feature_ndim=1)(torch.tensor([0.5, 0.5, 0.5, 0.1])).sum() == 3
+
+
+def test_trims_stretch_each_sample_to_the_window():
+    samples = torch.tensor([[0.2, 0.3, 0.4], [0.5, 0.75, 1.0], [0.0, 0.6, 0.6]])
+
+    def steps(**trims):
+        spikes = Latency(11, threshold=0.1, feature_ndim=1, **trims)(samples)
+        return first_spike(spikes).tolist()
+
+    assert steps() == [[9, 8, 7], [6, 3, 0], [11, 4, 4]]
+    assert steps(trim_first=True) == [[7, 3, 0], [6, 3, 0], [11, 0, 0]]
+    assert steps(trim_last=True) == [[10, 9, 8], [10, 5, 0], [11, 10, 10]]
+    assert steps(trim_first=True, trim_last=True) == [[10, 5, 0], [10, 5, 0], [11, 0, 0]]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5, 1.0])
+def test_a_sample_of_one_brightness(value):
+    """CoNeX's encoder makes no spikes of an image of ones (0 times infinity), and spikes of black."""
+    spikes = Latency(5, trim_first=True, trim_last=True, sparsity=0.5, feature_ndim=2)(torch.full((3, 3), value))
+    assert_close(spikes.sum((1, 2)), torch.tensor([9.0 * (value > 0), 0, 0, 0, 0]))
+
+
+def test_no_state_is_kept_between_samples():
+    """CoNeX's encoder keeps the threshold that it found for the sample before."""
+    encoder = Latency(9, sparsity=0.5, trim_first=True, feature_ndim=1)
+    x = torch.rand(20)
+    before = encoder(x)
+    encoder(torch.rand(20) * 0.1)
+    assert_close(encoder(x), before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"sparsity": 0.0, "feature_ndim": 1}, r"Expected `sparsity` to be above 0 and at most 1 \[1\], got 0.0"),
+        ({"sparsity": 1.1, "feature_ndim": 1}, "Expected `sparsity` to be above 0 and at most 1"),
+        ({"sparsity": 0.5}, "Expected `feature_ndim` to say how many trailing dimensions"),
+        ({"trim_first": True}, "Expected `feature_ndim` to say"),
+        ({"trim_last": True}, "Expected `feature_ndim` to say"),
+        (
+            {"trim_last": True, "feature_ndim": 1, "tau": 2.0},
+            "Expected `tau` to be None with `trim_first` or `trim_last`",
+        ),
+    ],
+)
+def test_options_that_do_not_go_together(options, message):
+    with pytest.raises(ValueError, match=message):
+        Latency(5, **options)
+
+
+def test_the_repr_tells_what_is_compared():
+    shown = repr(Latency(5, sparsity=0.5, trim_first=True, trim_last=True, feature_ndim=1))
+    assert shown == "Latency(time=5, threshold=0.01, linear, sparsity=0.5, trim_first=True, trim_last=True)"
