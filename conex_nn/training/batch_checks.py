@@ -1,21 +1,22 @@
 """What a batch, an output and scores have to be like."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["check_batch", "check_outputs", "check_scores"]
+__all__ = ["check_batch", "check_labels", "check_outputs", "check_scores"]
 
 
-def check_batch(batch: Any, *, num_classes: int) -> tuple[Tensor, Tensor]:
+def check_batch(batch: Any, *, num_classes: int) -> tuple[Any, Tensor]:
     """Return the input and the labels of a batch, or raise.
 
     On a CUDA device the values are checked there, without waiting for the result: a bad one ends the program at a later
     line, with a device assertion. On the CPU the error comes at once.
 
     Args:
-        batch: ``(x, labels)``, with x ``(batch, time, *features)``.
+        batch: ``(x, labels)``, with x ``(batch, time, *features)``, or several of these by address.
         num_classes: Labels have to be below this [1].
 
     Raises:
@@ -25,28 +26,59 @@ def check_batch(batch: Any, *, num_classes: int) -> tuple[Tensor, Tensor]:
     Example:
         >>> x, labels = check_batch((torch.zeros(2, 5, 3), torch.tensor([0, 1])), num_classes=2)
     """
-    if not isinstance(batch, tuple | list) or len(batch) != 2 or not all(isinstance(part, Tensor) for part in batch):
+    pair = isinstance(batch, tuple | list) and len(batch) == 2
+    several = pair and isinstance(batch[0], Mapping) and len(batch[0]) > 0
+    parts: list[Any] = ([*batch[0].values()] if several else [batch[0]]) if pair else []
+    if not pair or not all(isinstance(part, Tensor) for part in (*parts, batch[1])):
         got = f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
-        raise TypeError(f"Expected a batch to be two tensors, (x, labels), got a {got}.")
+        raise TypeError(f"Expected a batch to be two tensors, (x, labels), got a {got}. x may be by address.")
     x, labels = batch
+    for part in parts:
+        _check_shapes(part, labels)
+    check_labels(labels, num_classes=num_classes)
+    for part in parts:
+        _check_finite(part)
+    return x, labels
+
+
+def check_labels(labels: Tensor, *, num_classes: int, name: str = "labels") -> None:
+    """Raise unless labels are classes; on CUDA as :func:`check_batch`.
+
+    Args:
+        labels: One class index per sample.
+        num_classes: Labels have to be below this [1].
+        name: What to call them in the message.
+
+    Raises:
+        TypeError: No whole numbers.
+        ValueError: Another shape, nothing in it, or out of range.
+
+    Example:
+        >>> check_labels(torch.tensor([0, 1]), num_classes=2)
+    """
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise TypeError(f"Expected `labels` to be class indices, as torch.long, got {labels.dtype}.")
-    _check_shapes(x, labels)
+        raise TypeError(f"Expected `{name}` to be class indices, as torch.long, got {labels.dtype}.")
+    if labels.dim() != 1 or len(labels) == 0:
+        raise ValueError(
+            f"Expected `{name}` of shape (batch,), one class index per sample, got shape {tuple(labels.shape)}."
+        )
     low, high = labels.amin(), labels.amax()
     _check(
         (low >= 0) & (high < num_classes),
         lambda: (
-            f"Expected `labels` to be from 0 to {num_classes - 1}, as `num_classes` = {num_classes}, "
+            f"Expected `{name}` to be from 0 to {num_classes - 1}, as `num_classes` = {num_classes}, "
             f"got values from {int(low)} to {int(high)}."
         ),
     )
+
+
+def _check_finite(x: Tensor) -> None:
     if x.is_floating_point():
         low, high = torch.aminmax(x.detach())
         _check(
             low.isfinite() & high.isfinite(),
             lambda: f"Expected `x` to be finite, got {'NaN' if low.isnan() else 'infinity'} in the batch.",
         )
-    return x, labels
 
 
 def _check_shapes(x: Tensor, labels: Tensor) -> None:

@@ -1,8 +1,6 @@
 """The LightningModule that trains any spiking network to classify."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, cast
 
 import lightning as L
@@ -21,13 +19,15 @@ from conex_nn.training.batch_checks import check_batch, check_outputs, check_sco
 from conex_nn.training.clock import Clock
 from conex_nn.training.decode import spike_count
 from conex_nn.training.evaluation import Evaluation
+from conex_nn.training.heads import Head, Heads
 from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import takes_sequence
 from conex_nn.training.modulation import check_payoff, teach
 from conex_nn.training.plastic_weights import check_optimizer, give_changes, plastic_weights
 from conex_nn.training.random_state import random_states, restore_random_states
-from conex_nn.training.readout import read_out, readout_address, step_length
+from conex_nn.training.readout import read_out, readout_address, step_length, time_first
 from conex_nn.training.same_model import check_same_model
+from conex_nn.training.scheduling import scheduling
 
 __all__ = ["SpikingClassifier"]
 
@@ -37,10 +37,11 @@ _RANDOM_STATES = "random_states"
 class SpikingClassifier(L.LightningModule):
     """Train, validate and test a spiking network as a classifier, under a Lightning ``Trainer``.
 
-    A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it; the network sees
-    ``(time, batch, *features)``. What is logged: ``train/loss`` and ``train/accuracy``; ``val/...`` and ``test/...``
-    with ``loss``, ``accuracy``, ``top_<k>``, ``f1`` (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz],
-    ``synaptic_operations`` per sample; and ``test/calibration_error``, ``test/latency`` (:class:`DecisionLatency`, ms).
+    A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it, or several by
+    address, ``{"retina": ..., "retina.location": ...}``; the network sees ``(time, batch, *features)``. What is logged:
+    ``train/loss`` and ``train/accuracy``; ``val/...`` and ``test/...`` with ``loss``, ``accuracy``, ``top_<k>``, ``f1``
+    (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz], ``synaptic_operations`` per sample; and
+    ``test/calibration_error``, ``test/latency`` (:class:`DecisionLatency`, ms).
     :class:`Report` makes a table, a file and pictures of a test.
 
     Weights learn by gradient, by the rules of connections and attachments, or by both, each as it was said where the
@@ -51,8 +52,10 @@ class SpikingClassifier(L.LightningModule):
 
     Args:
         net: Any module with ``net(xs, state=None, *, dt, detach_every, checkpoint_every) -> (ys, state)``, such as a
-            ``Neocortex`` with one input, which is asked for the readout's population alone.
+            ``Neocortex``, which is asked for the readouts' populations alone.
         num_classes: Number of classes [1].
+        heads: What else the network tells of a sample, by name: ``{"where": Head(num_classes=9, readout="where")}``.
+            Labels are then by name, too, and ``<stage>/<name>/accuracy`` is logged; all else is of the first readout.
         readout: Address of the module whose output is read, as ``named_modules`` gives it; None for the net's output.
             In a ``Neocortex``: of a population, or of a port or a container that stands for one; None for its only
             population, or that of its only ``OutputLayer``.
@@ -116,6 +119,7 @@ class SpikingClassifier(L.LightningModule):
         payoff: Payoff | None = None,
         modulators: Mapping[str, nn.Module] | None = None,
         regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Any]] | None = None,
+        heads: Mapping[str, Head] | None = None,
         top_k: int = 2,
         dt: float | None = None,
         detach_every: int | None = None,
@@ -137,11 +141,12 @@ class SpikingClassifier(L.LightningModule):
         self.net = net
         self.num_classes = num_classes
         self.readout = readout_address(net, readout)
+        self.heads = Heads(net, heads or {})
         self.decode = decode
         self.loss = loss
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
-        self.scheduler_interval = scheduler_interval
+        self.scheduler_interval: Literal["epoch", "step"] = scheduler_interval
         if isinstance(assignment, bool):
             self.assignment = LabelAssignment(num_classes) if assignment else None
         elif assignment.num_classes != num_classes:
@@ -168,27 +173,30 @@ class SpikingClassifier(L.LightningModule):
         self.clock: Clock | None = None
 
     @override
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Tensor:
         """Return the scores ``(batch, classes)`` of samples ``(batch, time, *features)``."""
         return self._scores(self.outputs(x))
 
-    def outputs(self, x: Tensor) -> Tensor:
+    def outputs(self, x: Any) -> Tensor:
         """Run the network and return the output sequence that is decoded.
 
         Args:
-            x: Samples, ``(batch, time, *features)``.
+            x: Samples, ``(batch, time, *features)``, or several of these by address.
 
         Returns:
             Outputs, ``(time, batch, classes)``, or neurons where an assignment says what they stand for.
         """
-        xs = x.movedim(1, 0)
-        if not xs.is_floating_point():
-            xs = xs.to(self.dtype)
+        return self._run(x)[0]
+
+    def _run(self, x: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the network; return the output sequence, and those of further heads."""
+        xs = time_first(x, dtype=cast(torch.dtype, self.dtype))
+        steps, batch = next(iter(xs.values()) if isinstance(xs, dict) else iter([xs])).shape[:2]
         options = {"dt": self.dt, "detach_every": self.detach_every, "checkpoint_every": self.checkpoint_every}
-        ys = read_out(self.net, xs, self.readout, **options)
+        ys, *others = read_out(self.net, xs, [self.readout, *self.heads.readouts.values()], **options)
         classes = self.num_classes if self.assignment is None else None
-        ys = check_outputs(ys, num_classes=classes, steps=len(xs), batch=len(x))
-        return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys
+        ys, *others = (_exact(y) for y in (check_outputs(ys, num_classes=classes, steps=steps, batch=batch), *others))
+        return ys, dict(zip(self.heads.readouts, others, strict=True))
 
     def _scores(self, outputs: Tensor) -> Tensor:
         scores = self.decode(outputs)
@@ -202,33 +210,42 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
-        x, labels = check_batch(batch, num_classes=self.num_classes)
+        x, labels, targets = self._checked(batch)
         with torch.set_grad_enabled(self.clock is None):
-            outputs, penalty = self._regularised_outputs(x)
+            outputs, others, penalty = self._regularised_outputs(x)
             earned = teach(self.net, self.payoff, dict(self.modulators.items()), outputs, labels, dt=self.dt)
             if self.gathered is not None:
                 self.gathered.update(self.decode(outputs.detach()), labels)
             scores = self._scores(outputs)
-            loss = self._loss(outputs, scores, labels) + penalty
+            loss = self._loss(outputs, scores, labels) + penalty + self.heads.loss(others, targets, "train")
         if earned is not None:
             self._log_mean("train/payoff", earned.mean(), samples=len(labels))
         self.train_accuracy.update(scores.detach(), labels)
         self._log_mean("train/loss", loss, samples=len(labels), prog_bar=True)
-        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
+        for name, metric in {"accuracy": self.train_accuracy, **self.heads.metrics("train")}.items():
+            self.log(f"train/{name}", metric, on_step=False, on_epoch=True, prog_bar=True)
         return loss if self.clock is None else self.clock()
 
-    def _regularised_outputs(self, x: Tensor) -> tuple[Tensor, Tensor | float]:
-        """Return the output sequence and what the regularisers add to the loss."""
+    def _checked(self, batch: Sequence[Any]) -> tuple[Any, Tensor, dict[str, Tensor]]:
+        """Return the input, the labels and those of further heads."""
+        targets = {}
+        if isinstance(batch, tuple | list) and len(batch) == 2:
+            labels, targets = self.heads.split(batch[1])
+            batch = (batch[0], labels)
+        return *check_batch(batch, num_classes=self.num_classes), targets
+
+    def _regularised_outputs(self, x: Any) -> tuple[Tensor, dict[str, Tensor], Tensor | float]:
+        """Return the output sequences and what the regularisers add to the loss."""
         if not self.regularisers:
-            return self.outputs(x), 0.0
+            return *self._run(x), 0.0
         layers = list(spiking_layers(self.net))
         with record(self.net, *layers, detach=False) as recording:
-            outputs = self.outputs(x)
+            outputs, others = self._run(x)
         spikes = {layer: recording[f"{layer}.spikes" if layer else "spikes"] for layer in layers}
         penalties = {name: regulariser(spikes, self.dt) for name, regulariser in self.regularisers.items()}
         for name, penalty in penalties.items():
-            self._log_mean(f"train/{name}", penalty, samples=len(x))
-        return outputs, sum(penalties.values())
+            self._log_mean(f"train/{name}", penalty, samples=outputs.shape[1])
+        return outputs, others, sum(penalties.values())
 
     def _log_mean(self, name: str, value: Tensor, *, samples: int, prog_bar: bool = False) -> None:
         """Log the mean of an epoch, over samples and processes."""
@@ -247,14 +264,15 @@ class SpikingClassifier(L.LightningModule):
         return self(batch[0] if isinstance(batch, tuple | list) else batch)
 
     def _evaluate(self, batch: Sequence[Tensor], stage: str, evaluation: Evaluation) -> None:
-        x, labels = check_batch(batch, num_classes=self.num_classes)
-        with evaluation.watch(self.net, samples=len(x)):
-            outputs = self.outputs(x)
+        x, labels, targets = self._checked(batch)
+        with evaluation.watch(self.net, samples=len(labels)):
+            outputs, others = self._run(x)
         if self.assignment is not None and not self.assignment.assigned and self.trainer.sanity_checking:
             return  # labels come from training, which has yet to begin
         scores = self._scores(outputs)
-        evaluation.update(outputs, scores, labels, loss=self._loss(outputs, scores, labels), decode=self._scores)
-        for name, metric in evaluation.metrics().items():
+        loss = self._loss(outputs, scores, labels) + self.heads.loss(others, targets, stage)
+        evaluation.update(outputs, scores, labels, loss=loss, decode=self._scores)
+        for name, metric in {**evaluation.metrics(), **self.heads.metrics(stage)}.items():
             self.log(f"{stage}/{name}", metric, prog_bar=name in ("loss", "accuracy"), batch_size=len(labels))
 
     def _assign(self) -> None:
@@ -318,22 +336,12 @@ class SpikingClassifier(L.LightningModule):
         check_optimizer(self.net, optimizer)
         if self.make_scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self._scheduling(self.make_scheduler, optimizer)}
+        making = scheduling(self.make_scheduler, optimizer, self.trainer, interval=self.scheduler_interval)
+        return {"optimizer": optimizer, "lr_scheduler": making}
 
     @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         give_changes(self.net)
-
-    def _scheduling(self, make: Callable[..., Any], optimizer: Optimizer) -> dict[str, Any]:
-        if _wants_total_steps(make):
-            scheduler = make(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
-            return {"scheduler": scheduler, "interval": "step"}
-        scheduler = make(optimizer)
-        if isinstance(scheduler, ReduceLROnPlateau):
-            if not self.trainer.enable_validation:
-                raise ValueError("Expected validation data for a ReduceLROnPlateau `scheduler`, got none.")
-            return {"scheduler": scheduler, "reduce_on_plateau": False}
-        return {"scheduler": scheduler, "interval": self.scheduler_interval}
 
     @override
     def setup(self, stage: str) -> None:
@@ -381,10 +389,5 @@ class SpikingClassifier(L.LightningModule):
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
 
-def _wants_total_steps(make: Callable[..., Any]) -> bool:
-    """Whether a scheduler takes `total_steps` and has not got it yet."""
-    given = make.keywords if isinstance(make, partial) else {}
-    if "total_steps" in given:  # from a YAML file, every argument is given, if only as None
-        return given["total_steps"] is None
-    parameter = inspect.signature(make).parameters.get("total_steps")
-    return parameter is not None and parameter.default in (None, inspect.Parameter.empty)
+def _exact(ys: Tensor) -> Tensor:
+    return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys

@@ -228,7 +228,7 @@ def test_it_works_without_values_and_pickled(kind):
     ],
 )
 def test_what_makes_no_mask_is_refused(kind, options, message):
-    with pytest.raises((ValueError, TypeError), match=re.escape(message) + "|is not an instance of|type-check"):
+    with pytest.raises((ValueError, TypeError), match=re.escape(message) + "|parameter '"):
         kind(**options)
 
 
@@ -237,7 +237,8 @@ def test_a_grid_that_does_not_divide_is_refused(kind):
     message = "got 4 x 2 cells on 6 x 6 pixels. Choose divisors of these, or pad the image with torchvision"
     with pytest.raises(ValueError, match=re.escape(message) + ".* to 8 x 6"):
         kind(4, 2)(PIXELS)
-    with pytest.raises(ValueError, match=r"Expected `x` of shape \(\*batch, channels, height, width\)|type-check"):
+    shape = r"Expected `x` of shape \(\*batch, channels, height, width\)|parameter 'x'"  # the second: the hook
+    with pytest.raises((ValueError, TypeError), match=shape):
         kind(2, 2)(PIXELS[0])
     with pytest.raises(ValueError, match="Expected `gap` to leave something of cells of 3 x 3 pixels"):
         kind(2, 2, gap=(1, 2, 0, 0))(PIXELS)
