@@ -40,8 +40,8 @@ class WhatWhere(L.LightningDataModule):
         seed: Seed of scenes and looks for validation and test [1].
 
     Raises:
-        ValueError: If a number is out of range, `data` encodes, or a transform has a generator of its own; at its use: encoded inputs of unequal lengths, a mask
-            that is no mask of one look.
+        ValueError: If a number is out of range, `data` encodes, or a transform has a generator of its own; at its use:
+            encoded inputs of unequal lengths, a mask that is no mask of one look.
 
     Example:
         >>> from conex_nn.data import Digits
