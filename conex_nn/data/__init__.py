@@ -8,17 +8,22 @@ from conex_nn.data.location_dataset import LocationDataset
 from conex_nn.data.mnist import MNIST
 from conex_nn.data.registry import by_name
 from conex_nn.data.splitting import stratified_order
+from conex_nn.data.stimuli import Stimuli
+from conex_nn.data.stream import SILENT, Stream
 from conex_nn.data.tensor_data_module import TensorDataModule
 from conex_nn.data.what_where import WhatWhere
 
 __all__ = [
     "MNIST",
+    "SILENT",
     "Digits",
     "FashionMNIST",
     "ImageDataModule",
     "LabelledImages",
     "LocationDataset",
     "Splits",
+    "Stimuli",
+    "Stream",
     "TensorDataModule",
     "WhatWhere",
     "by_name",
