@@ -8,6 +8,7 @@ come together, and they call the ventral path's attention to it by its apical de
 """
 
 import logging
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -17,9 +18,10 @@ from typing import Literal
 
 import lightning as L
 import torch
+import torch.nn.functional as F
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
-from torch import Tensor, nn
+from torch import Tensor
 from torch.optim.lr_scheduler import OneCycleLR
 
 import conex_nn as cx
@@ -30,7 +32,7 @@ from tasks.command_line import parse
 class Config:
     """The scenes, the network, and how it is trained."""
 
-    epochs: int = 40
+    epochs: int = 20
     """Passes over the training part [1]."""
     rows: int = 3
     """Rows of a scene's grid [1]."""
@@ -38,11 +40,11 @@ class Config:
     """Columns of a scene's grid [1]."""
     hide: Literal["nothing", "block", "quarter"] = "block"
     """What of each digit is hidden: nothing, one of 16 blocks, or one of 4."""
-    look_time: int = 4
+    look_time: int = 3
     """Steps that a look lasts [1]."""
     silence: int = 1
     """Steps between looks, as the eye moves [1]."""
-    cells: int = 300
+    cells: int = 200
     """Cells of each of the areas [1]."""
     batch_size: int = 32
     """Scenes of a batch [1]."""
@@ -63,9 +65,27 @@ class Config:
                 raise ValueError(f"Expected `{name}` to be at least 1, got {getattr(self, name)}.")
 
 
+def tremor(images: Tensor, *, degrees: float = 10.0, shift: float = 0.1, scale: float = 0.1) -> Tensor:
+    """See each image of a batch a little turned, shifted and scaled: an eye never holds still.
+
+    Args:
+        images: ``(batch, channels, height, width)`` [1].
+        degrees: Largest turn to either side [1].
+        shift: Largest shift, as a part of the image [1].
+        scale: Largest change of size [1].
+    """
+    turn, size, right, down = torch.rand(4, len(images), device=images.device) * 2 - 1
+    angle, size = turn * math.radians(degrees), 1 + size * scale
+    across = torch.stack([angle.cos() * size, -angle.sin() * size, 2 * shift * right], 1)
+    along = torch.stack([angle.sin() * size, angle.cos() * size, 2 * shift * down], 1)
+    grid = F.affine_grid(torch.stack([across, along], 1).to(images), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, align_corners=False)
+
+
 def scenes(config: Config) -> cx.data.WhatWhere:
     """Return the data: digits in scenes, seen look after look."""
-    images = cx.data.by_name(config.data, root=config.data_root, batch_size=config.batch_size, seed=config.seed)
+    options = {"root": config.data_root, "batch_size": config.batch_size, "augment": tremor, "seed": config.seed}
+    images = cx.data.by_name(config.data, **options)
     blocks = 4 if min(images.feature_shape[1:]) % 4 == 0 else 2
     in_turn = cx.encoders.InTurn(cx.encoders.ConstantCurrent(time=config.look_time), silence=config.silence)
     parts = {"nothing": 0, "block": blocks, "quarter": 2}[config.hide]
