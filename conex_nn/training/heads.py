@@ -1,7 +1,7 @@
 """Further readouts of a network that is trained to classify: what else it has to tell of each sample."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor, nn
@@ -39,8 +39,9 @@ class Head:
 
     num_classes: int
     readout: str
-    decode: Callable[[Tensor], Any] = spike_count
-    loss: Callable[[Tensor, Tensor], Any] = nn.functional.cross_entropy
+    # Made by a factory: a function that is a class's attribute would be a method of it.
+    decode: Callable[[Tensor], Any] = field(default_factory=lambda: spike_count)
+    loss: Callable[[Tensor, Tensor], Any] = field(default_factory=lambda: nn.functional.cross_entropy)
     weight: float = 1.0
 
     def __post_init__(self) -> None:
