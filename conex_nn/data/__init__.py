@@ -10,17 +10,22 @@ from conex_nn.data.in_memory_data_module import InMemoryDataModule, Splits
 from conex_nn.data.labelled_events import LabelledEvents, collect_events
 from conex_nn.data.labelled_images import LabelledImages
 from conex_nn.data.labelled_series import LabelledSeries, pad_batch
+from conex_nn.data.location_dataset import LocationDataset
 from conex_nn.data.mnist import MNIST
 from conex_nn.data.nmnist import NMNIST
 from conex_nn.data.recordings_data_module import RecordingsDataModule
 from conex_nn.data.registry import by_name
 from conex_nn.data.series_data_module import SeriesDataModule
 from conex_nn.data.splitting import stratified_order
+from conex_nn.data.stimuli import Stimuli
+from conex_nn.data.stream import SILENT, Stream
 from conex_nn.data.tensor_data_module import TensorDataModule
+from conex_nn.data.what_where import WhatWhere
 
 __all__ = [
     "MNIST",
     "NMNIST",
+    "SILENT",
     "Digits",
     "Encoded",
     "EventDataModule",
@@ -30,10 +35,14 @@ __all__ = [
     "LabelledEvents",
     "LabelledImages",
     "LabelledSeries",
+    "LocationDataset",
     "RecordingsDataModule",
     "SeriesDataModule",
     "Splits",
+    "Stimuli",
+    "Stream",
     "TensorDataModule",
+    "WhatWhere",
     "by_name",
     "collect_events",
     "pad_batch",

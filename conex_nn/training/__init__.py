@@ -14,6 +14,7 @@ from conex_nn.training.decode import (
 )
 from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.firing_rate import FiringRate
+from conex_nn.training.heads import Head
 from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.learning_schedule import LearningSchedule
 from conex_nn.training.losses import OnSequence
@@ -29,6 +30,7 @@ __all__ = [
     "DecisionLatency",
     "Evaluation",
     "FiringRate",
+    "Head",
     "LabelAssignment",
     "LearningSchedule",
     "OnSequence",

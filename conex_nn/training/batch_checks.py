@@ -1,22 +1,28 @@
 """What a batch, an output and scores have to be like."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Batch", "check_batch", "check_outputs", "check_scores"]
+__all__ = ["Batch", "check_batch", "check_labels", "check_outputs", "check_scores"]
 
 
 class Batch(NamedTuple):
     """What a classifier is given."""
 
-    x: Tensor
-    """Samples, ``(batch, time, *features)``."""
+    x: Any
+    """Samples, ``(batch, time, *features)``, or several of these by address."""
     labels: Tensor
     """Class indices, ``(batch,)`` [1]."""
     lengths: Tensor | None
     """Length of each sample, ``(batch,)``, after which it is padded; None where all steps are its own [steps]."""
+
+    @property
+    def steps(self) -> int:
+        """Steps of the batch, padding included [1]."""
+        return (next(iter(self.x.values())) if isinstance(self.x, Mapping) else self.x).shape[1]
 
 
 def check_batch(batch: Any, *, num_classes: int) -> Batch:
@@ -26,8 +32,8 @@ def check_batch(batch: Any, *, num_classes: int) -> Batch:
     line, with a device assertion. On the CPU the error comes at once.
 
     Args:
-        batch: ``(x, labels)``, with x ``(batch, time, *features)``; or ``(x, labels, lengths)``, with the length of
-            each sample, where they are padded at their end.
+        batch: ``(x, labels)``, with x ``(batch, time, *features)``, or several of these by address; or
+            ``(x, labels, lengths)``, with the length of each sample, where they are padded at their end.
         num_classes: Labels have to be below this [1].
 
     Raises:
@@ -40,34 +46,66 @@ def check_batch(batch: Any, *, num_classes: int) -> Batch:
         >>> lengths is None
         True
     """
+    known = isinstance(batch, tuple | list) and len(batch) in (2, 3)
     if isinstance(batch, tuple | list) and batch:
         _check_one_length(batch[0])
-    if not isinstance(batch, tuple | list) or len(batch) not in (2, 3) or not all(isinstance(p, Tensor) for p in batch):
+    several = known and isinstance(batch[0], Mapping) and len(batch[0]) > 0
+    parts: list[Any] = ([*batch[0].values()] if several else [batch[0]]) if known else []
+    if not known or not all(isinstance(part, Tensor) for part in (*parts, *batch[1:])):
         got = f"{type(batch).__name__}" + (f" of {len(batch)}" if isinstance(batch, tuple | list) else "")
         raise TypeError(
-            f"Expected a batch to be two tensors, (x, labels), or three, (x, labels, lengths), got a {got}."
+            f"Expected a batch to be two tensors, (x, labels), or three, (x, labels, lengths), got a {got}. "
+            "x may be by address."
         )
     x, labels, lengths = (*batch, None) if len(batch) == 2 else batch
+    for part in parts:
+        _check_shapes(part, labels)
+    check_labels(labels, num_classes=num_classes)
+    for part in parts:
+        _check_finite(part)
+        if lengths is not None:
+            _check_lengths(part, lengths)
+    return Batch(x, labels, None if lengths is None else lengths.long())
+
+
+def check_labels(labels: Tensor, *, num_classes: int, name: str = "labels") -> None:
+    """Raise unless labels are classes; on CUDA as :func:`check_batch`.
+
+    Args:
+        labels: One class index per sample.
+        num_classes: Labels have to be below this [1].
+        name: What to call them in the message.
+
+    Raises:
+        TypeError: No whole numbers.
+        ValueError: Another shape, nothing in it, or out of range.
+
+    Example:
+        >>> check_labels(torch.tensor([0, 1]), num_classes=2)
+    """
     if labels.is_floating_point() or labels.dtype == torch.bool:
-        raise TypeError(f"Expected `labels` to be class indices, as torch.long, got {labels.dtype}.")
-    _check_shapes(x, labels)
+        raise TypeError(f"Expected `{name}` to be class indices, as torch.long, got {labels.dtype}.")
+    if labels.dim() != 1 or len(labels) == 0:
+        raise ValueError(
+            f"Expected `{name}` of shape (batch,), one class index per sample, got shape {tuple(labels.shape)}."
+        )
     low, high = labels.amin(), labels.amax()
     _check(
         (low >= 0) & (high < num_classes),
         lambda: (
-            f"Expected `labels` to be from 0 to {num_classes - 1}, as `num_classes` = {num_classes}, "
+            f"Expected `{name}` to be from 0 to {num_classes - 1}, as `num_classes` = {num_classes}, "
             f"got values from {int(low)} to {int(high)}."
         ),
     )
+
+
+def _check_finite(x: Tensor) -> None:
     if x.is_floating_point():
         low, high = torch.aminmax(x.detach())
         _check(
             low.isfinite() & high.isfinite(),
             lambda: f"Expected `x` to be finite, got {'NaN' if low.isnan() else 'infinity'} in the batch.",
         )
-    if lengths is not None:
-        _check_lengths(x, lengths)
-    return Batch(x, labels, None if lengths is None else lengths.long())
 
 
 def _check_one_length(x: Any) -> None:

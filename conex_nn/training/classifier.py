@@ -1,8 +1,6 @@
 """The LightningModule that trains any spiking network to classify."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, Literal, cast
 
 import lightning as L
@@ -17,18 +15,20 @@ from typing_extensions import override
 from conex_nn.memory import keep_memory
 from conex_nn.plasticity import Payoff
 from conex_nn.recording import record, spiking_layers
-from conex_nn.training.batch_checks import check_batch, check_outputs, check_scores
+from conex_nn.training.batch_checks import Batch, check_batch, check_outputs, check_scores
 from conex_nn.training.clock import Clock
 from conex_nn.training.decode import spike_count
 from conex_nn.training.evaluation import Evaluation
+from conex_nn.training.heads import Head, Heads
 from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import takes_sequence
 from conex_nn.training.modulation import check_payoff, teach
 from conex_nn.training.padding import decode_padded, loss_padded, own_values
 from conex_nn.training.plastic_weights import check_optimizer, check_rules_see_no_padding, give_changes, plastic_weights
 from conex_nn.training.random_state import random_states, restore_random_states
-from conex_nn.training.readout import read_out, readout_address, step_length
+from conex_nn.training.readout import read_out, readout_address, step_length, time_first
 from conex_nn.training.same_model import check_same_model
+from conex_nn.training.scheduling import scheduling
 
 __all__ = ["SpikingClassifier"]
 
@@ -38,10 +38,11 @@ _RANDOM_STATES = "random_states"
 class SpikingClassifier(L.LightningModule):
     """Train, validate and test a spiking network as a classifier, under a Lightning ``Trainer``.
 
-    A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it; the network sees
-    ``(time, batch, *features)``. Samples of unequal length are padded at their end, and their lengths come along, as
-    ``(x, labels, lengths)``: readouts, losses, regularisers and metrics then leave the padding out, and say of each
-    sample what they say of it alone. (Statistics of a batch and slow adaptation in training see all steps.)
+    A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it, or several by
+    address, ``{"retina": ..., "retina.location": ...}``; the network sees ``(time, batch, *features)``. Samples of
+    unequal length are padded at their end, and their lengths come along, as ``(x, labels, lengths)``: readouts, losses,
+    regularisers and metrics then leave the padding out, and say of each sample what they say of it alone. (Statistics
+    of a batch and slow adaptation in training see all steps.)
 
     What is logged: ``train/loss`` and ``train/accuracy``; ``val/...`` and ``test/...`` with ``loss``, ``accuracy``,
     ``top_<k>``, ``f1`` (macro), ``sparsity`` [1], ``rate/<layer>`` [Hz], ``synaptic_operations`` per sample; and
@@ -56,8 +57,10 @@ class SpikingClassifier(L.LightningModule):
 
     Args:
         net: Any module with ``net(xs, state=None, *, dt, detach_every, checkpoint_every) -> (ys, state)``, such as a
-            ``Neocortex`` with one input, which is asked for the readout's population alone.
+            ``Neocortex``, which is asked for the readouts' populations alone.
         num_classes: Number of classes [1].
+        heads: What else the network tells of a sample, by name: ``{"where": Head(num_classes=9, readout="where")}``.
+            Labels are then by name, too, and ``<stage>/<name>/accuracy`` is logged; all else is of the first readout.
         readout: Address of the module whose output is read, as ``named_modules`` gives it; None for the net's output.
             In a ``Neocortex``: of a population, or of a port or a container that stands for one; None for its only
             population, or that of its only ``OutputLayer``.
@@ -121,6 +124,7 @@ class SpikingClassifier(L.LightningModule):
         payoff: Payoff | None = None,
         modulators: Mapping[str, nn.Module] | None = None,
         regularisers: Mapping[str, Callable[[Mapping[str, Tensor], float], Any]] | None = None,
+        heads: Mapping[str, Head] | None = None,
         top_k: int = 2,
         dt: float | None = None,
         detach_every: int | None = None,
@@ -142,11 +146,12 @@ class SpikingClassifier(L.LightningModule):
         self.net = net
         self.num_classes = num_classes
         self.readout = readout_address(net, readout)
+        self.heads = Heads(net, heads or {})
         self.decode = decode
         self.loss = loss
         self.make_optimizer = optimizer
         self.make_scheduler = scheduler
-        self.scheduler_interval = scheduler_interval
+        self.scheduler_interval: Literal["epoch", "step"] = scheduler_interval
         if isinstance(assignment, bool):
             self.assignment = LabelAssignment(num_classes) if assignment else None
         elif assignment.num_classes != num_classes:
@@ -173,27 +178,30 @@ class SpikingClassifier(L.LightningModule):
         self.clock: Clock | None = None
 
     @override
-    def forward(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+    def forward(self, x: Any, lengths: Tensor | None = None) -> Tensor:
         """Return the scores ``(batch, classes)`` of samples ``(batch, time, *features)``, padded after `lengths`."""
         return self._scores(self.outputs(x), lengths)
 
-    def outputs(self, x: Tensor) -> Tensor:
+    def outputs(self, x: Any) -> Tensor:
         """Run the network and return the output sequence that is decoded.
 
         Args:
-            x: Samples, ``(batch, time, *features)``.
+            x: Samples, ``(batch, time, *features)``, or several of these by address.
 
         Returns:
             Outputs, ``(time, batch, classes)``, or neurons where an assignment says what they stand for.
         """
-        xs = x.movedim(1, 0)
-        if not xs.is_floating_point():
-            xs = xs.to(self.dtype)
+        return self._run(x)[0]
+
+    def _run(self, x: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Run the network; return the output sequence, and those of further heads."""
+        xs = time_first(x, dtype=cast(torch.dtype, self.dtype))
+        steps, batch = next(iter(xs.values()) if isinstance(xs, dict) else iter([xs])).shape[:2]
         options = {"dt": self.dt, "detach_every": self.detach_every, "checkpoint_every": self.checkpoint_every}
-        ys = read_out(self.net, xs, self.readout, **options)
+        ys, *others = read_out(self.net, xs, [self.readout, *self.heads.readouts.values()], **options)
         classes = self.num_classes if self.assignment is None else None
-        ys = check_outputs(ys, num_classes=classes, steps=len(xs), batch=len(x))
-        return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys
+        ys, *others = (_exact(y) for y in (check_outputs(ys, num_classes=classes, steps=steps, batch=batch), *others))
+        return ys, dict(zip(self.heads.readouts, others, strict=True))
 
     def _scores(self, outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         scores = decode_padded(self.decode, outputs, lengths)
@@ -209,34 +217,45 @@ class SpikingClassifier(L.LightningModule):
 
     @override
     def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
-        x, labels, lengths = check_batch(batch, num_classes=self.num_classes)
-        check_rules_see_no_padding(self.net, lengths, steps=x.shape[1])
+        checked, targets = self._checked(batch)
+        x, labels, lengths = checked
+        check_rules_see_no_padding(self.net, lengths, steps=checked.steps)
         with torch.set_grad_enabled(self.clock is None):
-            outputs, penalty = self._regularised_outputs(x, lengths)
+            outputs, others, penalty = self._regularised_outputs(x, lengths)
             earned = teach(self.net, self.payoff, dict(self.modulators.items()), outputs, labels, dt=self.dt)
             if self.gathered is not None:
                 self.gathered.update(decode_padded(self.decode, outputs.detach(), lengths), labels)
             scores = self._scores(outputs, lengths)
             loss = self._loss(outputs, scores, labels, lengths) + penalty
+            loss = loss + self.heads.loss(others, targets, "train", lengths)
         if earned is not None:
             self._log_mean("train/payoff", earned.mean(), samples=len(labels))
         self.train_accuracy.update(scores.detach(), labels)
         self._log_mean("train/loss", loss, samples=len(labels), prog_bar=True)
-        self.log("train/accuracy", self.train_accuracy, on_step=False, on_epoch=True, prog_bar=True)
+        for name, metric in {"accuracy": self.train_accuracy, **self.heads.metrics("train")}.items():
+            self.log(f"train/{name}", metric, on_step=False, on_epoch=True, prog_bar=True)
         return loss if self.clock is None else self.clock()
 
-    def _regularised_outputs(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | float]:
-        """Return the output sequence and what the regularisers add to the loss."""
+    def _checked(self, batch: Sequence[Any]) -> tuple[Batch, dict[str, Tensor]]:
+        """Return what is in a batch, and the labels of further heads."""
+        targets = {}
+        if isinstance(batch, tuple | list) and len(batch) > 1:
+            labels, targets = self.heads.split(batch[1])
+            batch = (batch[0], labels, *batch[2:])
+        return check_batch(batch, num_classes=self.num_classes), targets
+
+    def _regularised_outputs(self, x: Any, lengths: Tensor | None) -> tuple[Tensor, dict[str, Tensor], Tensor | float]:
+        """Return the output sequences and what the regularisers add to the loss."""
         if not self.regularisers:
-            return self.outputs(x), 0.0
+            return *self._run(x), 0.0
         layers = list(spiking_layers(self.net))
         with record(self.net, *layers, detach=False) as recording:
-            outputs = self.outputs(x)
+            outputs, others = self._run(x)
         spikes = {each: own_values(recording[f"{each}.spikes" if each else "spikes"], lengths) for each in layers}
         penalties = {name: regulariser(spikes, self.dt) for name, regulariser in self.regularisers.items()}
         for name, penalty in penalties.items():
-            self._log_mean(f"train/{name}", penalty, samples=len(x))
-        return outputs, sum(penalties.values())
+            self._log_mean(f"train/{name}", penalty, samples=outputs.shape[1])
+        return outputs, others, sum(penalties.values())
 
     def _log_mean(self, name: str, value: Tensor, *, samples: int, prog_bar: bool = False) -> None:
         """Log the mean of an epoch, over samples and processes."""
@@ -255,15 +274,15 @@ class SpikingClassifier(L.LightningModule):
         return self(*batch[0::2]) if isinstance(batch, tuple | list) else self(batch)  # without the labels
 
     def _evaluate(self, batch: Sequence[Tensor], stage: str, evaluation: Evaluation) -> None:
-        x, labels, lengths = check_batch(batch, num_classes=self.num_classes)
-        with evaluation.watch(self.net, samples=len(x), lengths=lengths):
-            outputs = self.outputs(x)
+        (x, labels, lengths), targets = self._checked(batch)
+        with evaluation.watch(self.net, samples=len(labels), lengths=lengths):
+            outputs, others = self._run(x)
         if self.assignment is not None and not self.assignment.assigned and self.trainer.sanity_checking:
             return  # labels come from training, which has yet to begin
         scores = self._scores(outputs, lengths)
-        loss = self._loss(outputs, scores, labels, lengths)
+        loss = self._loss(outputs, scores, labels, lengths) + self.heads.loss(others, targets, stage, lengths)
         evaluation.update(outputs, scores, labels, loss=loss, decode=self._scores, lengths=lengths)
-        for name, metric in evaluation.metrics().items():
+        for name, metric in {**evaluation.metrics(), **self.heads.metrics(stage)}.items():
             self.log(f"{stage}/{name}", metric, prog_bar=name in ("loss", "accuracy"), batch_size=len(labels))
 
     def _assign(self) -> None:
@@ -327,22 +346,12 @@ class SpikingClassifier(L.LightningModule):
         check_optimizer(self.net, optimizer)
         if self.make_scheduler is None:
             return optimizer
-        return {"optimizer": optimizer, "lr_scheduler": self._scheduling(self.make_scheduler, optimizer)}
+        making = scheduling(self.make_scheduler, optimizer, self.trainer, interval=self.scheduler_interval)
+        return {"optimizer": optimizer, "lr_scheduler": making}
 
     @override
     def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
         give_changes(self.net)
-
-    def _scheduling(self, make: Callable[..., Any], optimizer: Optimizer) -> dict[str, Any]:
-        if _wants_total_steps(make):
-            scheduler = make(optimizer, total_steps=int(self.trainer.estimated_stepping_batches))
-            return {"scheduler": scheduler, "interval": "step"}
-        scheduler = make(optimizer)
-        if isinstance(scheduler, ReduceLROnPlateau):
-            if not self.trainer.enable_validation:
-                raise ValueError("Expected validation data for a ReduceLROnPlateau `scheduler`, got none.")
-            return {"scheduler": scheduler, "reduce_on_plateau": False}
-        return {"scheduler": scheduler, "interval": self.scheduler_interval}
 
     @override
     def setup(self, stage: str) -> None:
@@ -390,10 +399,5 @@ class SpikingClassifier(L.LightningModule):
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
 
-def _wants_total_steps(make: Callable[..., Any]) -> bool:
-    """Whether a scheduler takes `total_steps` and has not got it yet."""
-    given = make.keywords if isinstance(make, partial) else {}
-    if "total_steps" in given:  # from a YAML file, every argument is given, if only as None
-        return given["total_steps"] is None
-    parameter = inspect.signature(make).parameters.get("total_steps")
-    return parameter is not None and parameter.default in (None, inspect.Parameter.empty)
+def _exact(ys: Tensor) -> Tensor:
+    return ys.float() if ys.dtype in (torch.bfloat16, torch.float16) else ys

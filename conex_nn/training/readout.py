@@ -1,15 +1,16 @@
 """What of a network's output is decoded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from conex_nn.recording import module_at, record
 from conex_nn.structure import Neocortex, OutputLayer, Population
 from conex_nn.structure.addresses import population_paths
 
-__all__ = ["read_out", "readout_address", "step_length"]
+__all__ = ["read_out", "readout_address", "step_length", "time_first"]
 
 
 def readout_address(net: nn.Module, readout: str | None) -> str | None:
@@ -51,17 +52,35 @@ def readout_address(net: nn.Module, readout: str | None) -> str | None:
     return found[0]
 
 
-def read_out(net: nn.Module, xs: Tensor, readout: str | None, **options: Any) -> Tensor:
-    """Run a network and return the output sequence that is decoded, populations of any shape flattened.
+def time_first(x: Any, *, dtype: torch.dtype) -> Any:
+    """Return samples as a network takes them: time first, in a floating type.
+
+    Args:
+        x: Samples, ``(batch, time, *features)``, or several of these by address.
+        dtype: Type of what is not floating yet.
+
+    Example:
+        >>> time_first({"eye": torch.zeros(2, 5, 3, dtype=torch.bool)}, dtype=torch.float32)["eye"].shape
+        torch.Size([5, 2, 3])
+    """
+    if isinstance(x, Mapping):
+        return {address: time_first(each, dtype=dtype) for address, each in x.items()}
+    return (x if x.is_floating_point() else x.to(dtype)).movedim(1, 0)
+
+
+def read_out(
+    net: nn.Module, xs: Tensor | Mapping[str, Tensor], readouts: Sequence[str | None], **options: Any
+) -> list[Tensor]:
+    """Run a network once and return the output sequences that are decoded, populations of any shape flattened.
 
     Args:
         net: The network.
-        xs: Its input, ``(time, batch, *features)``.
-        readout: From :func:`readout_address`.
+        xs: Its input, ``(time, batch, *features)``, or several of these by address.
+        readouts: Each from :func:`readout_address`.
         options: Passed on to the network.
 
     Returns:
-        Outputs, ``(time, batch, classes)``, unless the net gives something else.
+        For each readout its outputs, ``(time, batch, classes)``, unless the net gives something else.
 
     Raises:
         ValueError: A net that returns several outputs, and no readout.
@@ -70,18 +89,27 @@ def read_out(net: nn.Module, xs: Tensor, readout: str | None, **options: Any) ->
         >>> import conex_nn as cx
         >>> net = cx.Neocortex(eye=cx.InputLayer(4), v1=cx.Population((1, 2, 3), cx.LIF()))
         >>> _ = net.connect("eye", "v1", cx.Dense)
-        >>> read_out(net, torch.ones(10, 5, 4), "v1").shape
+        >>> read_out(net, torch.ones(10, 5, 4), ["v1"])[0].shape
         torch.Size([10, 5, 6])
     """
-    if isinstance(net, Neocortex) and readout is not None:
-        ys, _ = net(xs, outputs=[readout], **options)
-        return ys[readout].flatten(2)
-    if readout is not None:
-        with record(net, readout, variables=["output"], detach=False) as recording:
-            net(xs, **options)
-        ys = recording[f"{readout}.output"]
-        return ys.flatten(2) if isinstance(module_at(net, readout), Population) else ys
-    ys, _ = net(xs, **options)
+    named = [readout for readout in readouts if readout is not None]
+    if isinstance(net, Neocortex) and len(named) == len(readouts):
+        ys, _ = net(xs, outputs=named, **options)
+        return [ys[readout].flatten(2) for readout in named]
+    if not named:
+        return [_only(net(xs, **options)[0])] * len(readouts)
+    with record(net, *named, variables=["output"], detach=False) as recording:
+        whole, _ = net(xs, **options)
+    found = []
+    for readout in readouts:
+        ys = _only(whole) if readout is None else recording[f"{readout}.output"]
+        population = readout is not None and isinstance(module_at(net, readout), Population)
+        found.append(ys.flatten(2) if population else ys)
+    return found
+
+
+def _only(ys: Any) -> Tensor:
+    """Return the only output of a network."""
     if not isinstance(ys, Mapping):
         return ys
     outputs = [y for y in ys.values() if isinstance(y, Tensor)]

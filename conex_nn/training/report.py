@@ -55,7 +55,7 @@ class Report(L.Callback):
         self.show = show
         self.history: list[dict[str, int | float]] = []
         """One mapping per epoch of training: what was logged."""
-        self._sample: tuple[Tensor, int] | None = None
+        self._sample: tuple[Tensor | dict[str, Tensor], int] | None = None
         self._validated = False
         self._start: float | None = None
         self._seconds_before = 0.0
@@ -102,8 +102,11 @@ class Report(L.Callback):
     ) -> None:
         if batch_idx == 0 and dataloader_idx == 0 and trainer.is_global_zero:
             x, labels, *lengths = batch
-            steps = int(lengths[0][0]) if lengths else x.shape[1]
-            self._sample = x[:1, :steps].clone(), int(labels[0])
+            labels, _ = pl_module.heads.split(labels) if isinstance(pl_module, SpikingClassifier) else (labels, {})
+            steps = int(lengths[0][0]) if lengths else None
+            several = isinstance(x, Mapping)
+            one = {k: each[:1, :steps].clone() for k, each in x.items()} if several else x[:1, :steps].clone()
+            self._sample = one, int(labels[0])
 
     @override
     def on_test_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
@@ -154,7 +157,8 @@ class Report(L.Callback):
         if self._sample is None:
             return {}
         x = self._sample[0]
-        spikes = {"input": x[0]} if bool(((x == 0) | (x == 1)).all()) else {}
+        inputs = x if isinstance(x, dict) else {"input": x}
+        spikes = {name: each[0] for name, each in inputs.items() if bool(((each == 0) | (each == 1)).all())}
         if addresses:
             with record(model.net, *addresses) as recording:
                 model.outputs(x)
