@@ -41,8 +41,9 @@ def rates(
     """
     ax = new_axes(ax, size=(8.0, 3.5))
     for place, (name, each) in enumerate(one_sample(spikes, sample=sample, dt=dt).items()):
-        found = population_rate((each.values != 0).float(), dt=each.step, sigma=sigma) * (each.step / dt)
-        label = f"{name} (mean {float(found.mean()):.1f} Hz)".strip()
+        fired = (each.values != 0).float()
+        found = population_rate(fired, dt=each.step, sigma=sigma) * (each.step / dt)
+        label = f"{name} (mean {1000 / dt * float(fired.mean()):.1f} Hz)".strip()
         ax.plot(each.time, found, color=colour(place), linestyle=line(place), label=label)
     ax.set(xlabel="time [ms]", ylabel="population rate [Hz]")
     ax.set_ylim(bottom=0)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import torch
 from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from torch import Tensor
 
 from conex_nn.plots.axes import colour_bar, legend, new_axes, plain
@@ -96,5 +97,6 @@ def weight_histogram(weight: Tensor | Mapping[str, Tensor], *, bins: int = 50, a
             alpha=0.55 if place == 0 else 1.0, linestyle=line(place), linewidth=1.6,
         )  # fmt: skip
     ax.set(xlabel="weight", ylabel="synapses [1]", xlim=(float(edges[0]), float(edges[-1])))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     legend(ax)
     return plain(ax)
