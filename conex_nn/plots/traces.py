@@ -46,7 +46,7 @@ def traces(
         values: ``(time, *neurons)`` of one sample, or a recording.
         variable: What is drawn, for the label; of a recording its name, with its address where several have it.
         spikes: Spikes of the same shape [1].
-        threshold: A number, one per neuron, or as the values; drawn as a broken line.
+        threshold: A number, one per neuron, or as the values; drawn as a broken line [mV].
         dt: Length of a step [ms].
         sample: Which sample of a batch; values are then ``(time, batch, *neurons)``. A recording of one needs none [1].
         neurons: Which neurons, counted in the order of ``flatten``; None for evenly chosen ones.
