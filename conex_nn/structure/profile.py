@@ -1,6 +1,6 @@
 """Where a network spends its time and memory: by population, connection and rule."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 
@@ -142,7 +142,7 @@ def profiled(net: Any) -> Iterator[Profile]:
     found.costs = _costs(trace.events() or [])
 
 
-def loop_mark(populations: list[str]) -> record_function:
+def loop_mark(populations: Sequence[str]) -> record_function:
     """Return what marks a loop that runs by events, for a profile to see.
 
     Args:
@@ -211,7 +211,8 @@ def _costs(events: Any) -> list[Cost]:
         _add(sums.setdefault(owner, _Sum()), event, backward=False)
         stack += [(child, owner) for child in reversed(event.cpu_children)]
     for event, owner in late:
-        whose = owner_of.get(event.sequence_nr, owner)
+        known = event.sequence_nr in owner_of
+        whose = owner_of[event.sequence_nr] if known else owner
         within = [event]
         while within:
             each = within.pop()
