@@ -48,6 +48,8 @@ class Config:
     """Folder of the downloaded sets."""
     seed: int = 0
     """Seed of the split, the weights and everything random [1]."""
+    profile: bool = False
+    """Measure first where the time of a training step goes: profile.txt."""
     out: Path = Path("runs/cortex")
     """Folder for report.json, the pictures, the network, the log and the checkpoints."""
 
@@ -108,6 +110,30 @@ def one_cycle(lr: float) -> Callable[..., OneCycleLR]:
     return make
 
 
+def costs(net: cx.Neocortex, data: L.LightningDataModule, *, time: int) -> cx.structure.Profile:
+    """Measure what the parts of the network cost in a training step, the second one: the first one compiles.
+
+    Args:
+        net: The network.
+        data: Where a batch is from.
+        time: Steps for which an image is shown [1].
+    """
+    data.prepare_data()
+    data.setup("fit")
+    images, labels = next(iter(data.train_dataloader()))
+    xs = images.float().expand(time, *images.shape)
+
+    def step() -> None:
+        out, _ = net(xs, outputs=["decision"])
+        nn.functional.cross_entropy(out["decision"].mean(0), labels).backward()
+        net.zero_grad()
+
+    step()
+    with net.profile() as found:
+        step()
+    return found
+
+
 def main(config: Config) -> dict[str, float]:
     """Build, show, train, choose the epoch on the validation part, test once, and report."""
     warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
@@ -126,6 +152,11 @@ def main(config: Config) -> dict[str, float]:
     Console(highlight=False).print(str(net), markup=False, soft_wrap=True)
     config.out.mkdir(parents=True, exist_ok=True)
     cx.plots.network(*cx.structure.sketch(net)).figure.savefig(config.out / "network.png", dpi=150)
+    if config.profile:
+        found = costs(net, data, time=config.time)
+        names = ", ".join(cost.name for cost in found.largest(0.95))
+        (config.out / "profile.txt").write_text(f"{found}\n\n95 % of the time goes in: {names}\n")
+        Console(highlight=False).print((config.out / "profile.txt").read_text(), markup=False, soft_wrap=True)
     model = cx.training.SpikingClassifier(
         net,
         num_classes=data.num_classes,

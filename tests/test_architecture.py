@@ -20,7 +20,11 @@ ORDER = [
     {"training"},
 ]
 BELOW = {part: set().union(*ORDER[:rank]) for rank, row in enumerate(ORDER) for part in row}
-BESIDE = {"encoders": {"functional"}, "data": {"functional", "encoders"}, "plots": set()}
+BESIDE = {
+    "encoders": {"functional"},
+    "data": {"functional", "encoders"},
+    "plots": {"recording"},
+}  # its analyses, plain functions on tensors
 MAY_SEE = {**BELOW, **BESIDE}
 # The report at the end of a test draws pictures, which it imports when it draws them.
 MAY_SEE["training"] = MAY_SEE["training"] | {"plots"}

@@ -23,6 +23,7 @@ from conex_nn.plasticity.stdp import STDP, STDPState
 from conex_nn.plasticity.trace import anticausal, smooth, trace
 from conex_nn.plasticity.triplet_stdp import TripletState, TripletSTDP
 from conex_nn.plasticity.weight_in_force import weight_in_force
+from conex_nn.plasticity.window import measure_window
 
 __all__ = [
     "BCM",
@@ -70,6 +71,7 @@ __all__ = [
     "learn",
     "learn_step",
     "mean_over_processes",
+    "measure_window",
     "smooth",
     "trace",
     "weight_in_force",

@@ -1,9 +1,16 @@
 """Axes to draw on, on figures of their own: nothing of pyplot's global state."""
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import Any
 
-__all__ = ["new_axes", "side_by_side"]
+try:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+except ImportError as error:
+    raise ImportError(
+        "Expected matplotlib to be installed, which conex_nn.plots draws with: `uv pip install matplotlib`."
+    ) from error
+
+__all__ = ["colour_bar", "legend", "new_axes", "plain", "side_by_side"]
 
 
 def new_axes(ax: Axes | None = None, *, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
@@ -34,3 +41,56 @@ def side_by_side(count: int, *, size: tuple[float, float] = (5.0, 4.0)) -> list[
     """
     figure = Figure(figsize=(count * size[0], size[1]), layout="constrained")
     return list(figure.subplots(1, count, squeeze=False)[0])
+
+
+def plain(ax: Axes) -> Axes:
+    """Take away the lines above and to the right.
+
+    Args:
+        ax: The axes.
+
+    Example:
+        >>> plain(new_axes()).spines["top"].get_visible()
+        False
+    """
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def legend(ax: Axes, *, above: bool = False) -> None:
+    """Name the lines where they have names.
+
+    Args:
+        ax: The axes.
+        above: Above the axes, where lines may be everywhere.
+
+    Example:
+        >>> ax = new_axes()
+        >>> _ = ax.plot([0, 1], label="exc")
+        >>> legend(ax)
+        >>> ax.get_legend().get_texts()[0].get_text()
+        'exc'
+    """
+    labels = ax.get_legend_handles_labels()[1]
+    if labels and above:
+        ax.legend(frameon=False, fontsize=9, ncol=2, loc="lower left", bbox_to_anchor=(0, 1))
+    elif labels:
+        ax.legend(frameon=False, fontsize=9)
+
+
+def colour_bar(ax: Axes, image: Any, label: str) -> None:
+    """Say what the colours of an image mean.
+
+    Args:
+        ax: The axes.
+        image: What was drawn on them.
+        label: What the colours are, with its unit.
+
+    Example:
+        >>> ax = new_axes()
+        >>> colour_bar(ax, ax.imshow([[0.0, 1.0]]), "weight")
+        >>> [each.get_ylabel() for each in ax.figure.axes]
+        ['', 'weight']
+    """
+    if ax.figure is not None:
+        ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)

@@ -9,12 +9,10 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from conex_nn.plots.axes import new_axes
-from conex_nn.plots.palette import COLOURS
+from conex_nn.plots.palette import COLOURS, COMPARTMENTS, KINDS
 
-__all__ = ["network"]
+__all__ = ["compartment_colour", "network"]
 
-_COMPARTMENT = {"proximal": COLOURS[2], "distal": COLOURS[3], "apical": COLOURS[1]}
-_EXCITATORY, _INHIBITORY, _INPUT = COLOURS[0], "#B22222", "#7F7F7F"
 _ROW, _STEP = 2.3, 2.6
 
 
@@ -62,7 +60,7 @@ def network(
     for population in populations:
         _dot(ax, population, places[population["address"]], sizes[population["address"]])
     seen = list(dict.fromkeys(c["compartment"] for c in connections))
-    handles = [Line2D([], [], color=_colour(name), label=name) for name in seen]
+    handles = [Line2D([], [], color=compartment_colour(name), label=name) for name in seen]
     if any(connection["inhibitory"] for connection in connections):
         handles.append(Line2D([], [], color="0.3", linestyle="--", label="inhibitory"))
     if handles:
@@ -92,13 +90,22 @@ def _places(
     return places, sizes
 
 
-def _colour(compartment: str) -> str:
-    known = list(_COMPARTMENT)
-    return _COMPARTMENT.get(compartment, COLOURS[(len(known) + 1 + sum(map(ord, compartment))) % len(COLOURS)])
+def compartment_colour(compartment: str) -> str:
+    """Return the colour of a connection by the compartment that it reaches.
+
+    Args:
+        compartment: Its name.
+
+    Example:
+        >>> compartment_colour("apical") == COLOURS[1]
+        True
+    """
+    others = COLOURS[len(COMPARTMENTS) + 1 :]
+    return COMPARTMENTS.get(compartment, others[sum(map(ord, compartment)) % len(others)])
 
 
 def _dot(ax: Axes, population: Mapping[str, Any], place: tuple[float, float], radius: float) -> None:
-    fill = {"excitatory": _EXCITATORY, "inhibitory": _INHIBITORY}.get(population["kind"], _INPUT)
+    fill = KINDS.get(population["kind"], KINDS["input"])
     ax.add_patch(Circle(place, radius, facecolor=fill, edgecolor="white", linewidth=1.5, zorder=3))
     left = place[0] < 0
     ax.annotate(
@@ -117,8 +124,9 @@ def _arrow(
     """Draw a bent arrow; one of a population onto itself is a small loop above it."""
     source, target = connection["source"], connection["target"]
     (x0, y0), (x1, y1) = places[source], places[target]
+    colour = compartment_colour(connection["compartment"])
     style = {
-        "arrowstyle": "-|>", "mutation_scale": 10, "color": _colour(connection["compartment"]), "linewidth": 1.4,
+        "arrowstyle": "-|>", "mutation_scale": 10, "color": colour, "linewidth": 1.4,
         "linestyle": "--" if connection["inhibitory"] else "-", "zorder": 2, "alpha": 0.9,
     }  # fmt: skip
     if source == target:

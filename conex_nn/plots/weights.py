@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from conex_nn.plots.axes import new_axes
+from conex_nn.plots.axes import colour_bar, new_axes
+from conex_nn.plots.palette import MAGNITUDE, SIGNED
+from conex_nn.plots.shown import evenly
 
 __all__ = ["mosaic", "weights"]
 
@@ -50,22 +52,26 @@ def weights(
     *,
     shape: Sequence[int] | None = None,
     most: int = 100,
+    columns: int | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the weights of each neuron or channel as an image.
+    """Draw the weights of each neuron or channel as an image: its receptive field.
 
     Args:
-        weight: ``(post, *pre)``: that of a dense synapse, ``(post, pre)``, or of a convolution.
-        shape: Shape of the source, ``(height, width)`` or ``(channels, height, width)``; by default the last two axes
-            of the weight, or of a dense one a square, or else a row. Channels are drawn side by side.
-        most: Neurons that are drawn at most: the first ones [1].
+        weight: ``(post, *pre)``: that of a dense synapse, ``(post, pre)``, of a convolution, or of local fields,
+            ``(out, positions, sources of a field)``, which are drawn position by position.
+        shape: Shape of the source, ``(height, width)`` or ``(channels, height, width)``, and of local fields that of
+            a field; by default the last two axes of the weight, or of a dense or local one a square, or else a row.
+            Channels are drawn side by side.
+        most: Neurons that are drawn at most, evenly chosen; the title says so [1].
+        columns: Images in a row; by default as many as rows, or one more [1].
         ax: Axes to draw on; new ones by default.
 
     Returns:
         The axes.
 
     Raises:
-        ValueError: A shape that does not fit the weight.
+        ValueError: A shape that does not fit the weight, or a weight without sources.
 
     Example:
         >>> import torch
@@ -73,7 +79,11 @@ def weights(
         >>> ax.images[0].get_array().shape  # nine images of 4 x 4
         (14, 14)
     """
-    shown = weight.detach().float().cpu()[:most]
+    if weight.dim() < 2 or not weight.numel():
+        raise ValueError(f"Expected `weight` of shape (post, *pre), got {tuple(weight.shape)}.")
+    every = weight.detach().float().cpu()
+    every = every.flatten(0, 1) if every.dim() == 3 else every  # local fields: each position has its own
+    shown = every[evenly(len(every), most)]
     count, size = len(shown), shown[0].numel()
     if shape is None:
         side = math.isqrt(size)
@@ -86,15 +96,17 @@ def weights(
             f"width), got {tuple(shape)}."
         )
     images = shown.reshape(count, -1, height, width).movedim(1, 2).flatten(2)  # channels side by side
-    ax = new_axes(ax, size=(6.0, 6.0))
+    laid = mosaic(images, columns=columns)
+    ax = new_axes(ax, size=(6.0, min(9.0, max(2.2, 5.0 * laid.shape[0] / laid.shape[1] + 0.4))))
     low, high = float(shown.min()), float(shown.max())
     signed = low < 0 < high
     end = max(-low, high)
     drawn = ax.imshow(
-        mosaic(images).numpy(), interpolation="nearest", cmap="RdBu_r" if signed else "viridis",
+        laid.numpy(), interpolation="nearest", cmap=SIGNED if signed else MAGNITUDE,
         vmin=-end if signed else low, vmax=end if signed else high,
     )  # fmt: skip
     ax.set_axis_off()
-    if ax.figure is not None:
-        ax.figure.colorbar(drawn, ax=ax, shrink=0.7, label="weight")
+    if count < len(every):
+        ax.set_title(f"{count} of {len(every)} neurons", fontsize=10)
+    colour_bar(ax, drawn, "weight")
     return ax

@@ -8,6 +8,7 @@ from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
 from conex_nn.structure.population import Population, Source
+from conex_nn.structure.profile import Cost, Profile
 from conex_nn.structure.registry import register
 from conex_nn.structure.storage import LoadWarning, load, save
 from conex_nn.structure.summary import sketch
@@ -19,11 +20,13 @@ __all__ = [
     "Container",
     "CorticalColumn",
     "CorticalLayer",
+    "Cost",
     "InputLayer",
     "LoadWarning",
     "Neocortex",
     "OutputLayer",
     "Population",
+    "Profile",
     "Source",
     "Synapsis",
     "load",

@@ -14,6 +14,7 @@ from conex_nn.structure.event_cells import competes
 from conex_nn.structure.graph import Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
+from conex_nn.structure.profile import loop_mark
 
 __all__ = ["Network", "NetworkState", "run"]
 
@@ -242,7 +243,8 @@ class _Chunk:
             steps = min(size, self.steps - begin)
             here = {p: {c: xs[begin : begin + steps] for c, xs in arrivals[p].items()} for p in part.populations}
             known = {edge.source: self.sequences[edge.source][begin : begin + steps] for edge in part.streamed}
-            done = loop.run(here, self.populations, self.connections, known, steps=steps, dt=self.dt)
+            with loop_mark(part.populations):
+                done = loop.run(here, self.populations, self.connections, known, steps=steps, dt=self.dt)
             if done is None:
                 return begin
             outputs, states, sent = done

@@ -19,6 +19,7 @@ from conex_nn.structure.inputs import by_address, check_inputs, check_state
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.owned import owned
 from conex_nn.structure.population import Source
+from conex_nn.structure.profile import Profile, profiled
 from conex_nn.structure.recorder import Where, recording_of
 from conex_nn.structure.recording import Recording
 
@@ -274,6 +275,23 @@ class Neocortex(Container):
         """
         options: dict[str, Any] = {"every": every, "last": last, "where": where, "detach": detach}
         return recording_of(self, self._address(address), names, **options)
+
+    def profile(self) -> AbstractContextManager[Profile]:
+        """Measure what each population, connection and rule costs while the block runs, backward passes included.
+
+        Returns:
+            A context with a :class:`Profile`, whose ``print`` is a table when the block has ended.
+
+        Example:
+            >>> import conex_nn as cx
+            >>> net = Neocortex(retina=cx.InputLayer(4), v1=cx.Population(8, cx.LIF()))
+            >>> _ = net.connect("retina", "v1", cx.Dense)
+            >>> with net.profile() as profile:
+            ...     out, state = net(torch.rand(10, 3, 4))
+            >>> len(profile.largest(1.0)) >= 2
+            True
+        """
+        return profiled(self)
 
     def _needs_graph(self, sequences: Mapping[str, Tensor], state: NetworkState) -> bool:
         """Whether gradients can come to anything."""

@@ -161,8 +161,20 @@ class Recording(Mapping[str, Tensor]):
         entries = self._tracks[name].entries
         return torch.arange(entries - number, entries) * self.every
 
-    def _laid_out(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the values as (time, sample, neuron), the steps, and the neurons' numbers."""
+    def laid_out(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the values as ``(time, sample, neuron)``, the steps that they are of, and the neurons' numbers.
+
+        What belongs to no sample, such as a weight, is a single one.
+
+        Args:
+            name: ``address.variable``.
+
+        Example:
+            >>> recording = Recording(["1.v"])
+            >>> recording.append("1.v", torch.zeros(2, 1, 3, 4))
+            >>> [tuple(part.shape) for part in recording.laid_out("1.v")]
+            [(2, 1, 12), (2,), (12,)]
+        """
         name = self._full(name)
         values, track = self[name].detach(), self._tracks[name]
         axes = max(values.dim() - 2, 1) if track.axes is None else track.axes
@@ -190,7 +202,7 @@ class Recording(Mapping[str, Tensor]):
         """
         spikes = f"{address}.spikes".strip(".")
         name = address if address in self._tracks and spikes not in self._tracks else spikes
-        values, steps, neurons = self._laid_out(name)
+        values, steps, neurons = self.laid_out(name)
         time, sample, neuron = values.nonzero().unbind(1)
         return Events(steps.to(time.device)[time], sample, neurons.to(time.device)[neuron])
 
@@ -216,7 +228,7 @@ class Recording(Mapping[str, Tensor]):
         """
         pandas, tables = _library("pandas"), []
         for name in self:
-            values, steps, neurons = self._laid_out(name)
+            values, steps, neurons = self.laid_out(name)
             chosen = (values != 0 if events else torch.ones_like(values, dtype=torch.bool)).nonzero().unbind(1)
             time, sample, neuron = (index.cpu() for index in chosen)
             columns = {"time": steps[time], "sample": sample, "neuron": neurons.cpu()[neuron], "value": values[chosen]}
@@ -233,7 +245,7 @@ class Recording(Mapping[str, Tensor]):
         """
         xarray, arrays = _library("xarray"), {}
         for name in self:
-            values, steps, neurons = self._laid_out(name)
+            values, steps, neurons = self.laid_out(name)
             track, address = self._tracks[name], name.removesuffix(self._variables[name])
             alone = track.axes is not None and track.axes == self[name].dim() - 1  # it belongs to no sample
             axis = f"{name}.index" if alone else f"{address}neuron"

@@ -8,7 +8,20 @@ from conex_nn.synapses.dense import Dense
 from conex_nn.synapses.lateral import Lateral
 from conex_nn.synapses.local2d import Local2d
 from conex_nn.synapses.one_to_one import OneToOne
+from conex_nn.synapses.pair_weights import pair_weights
 from conex_nn.synapses.sparse import Sparse
 from conex_nn.synapses.synapse import Synapse
 
-__all__ = ["AvgPool2d", "Conv2d", "Delay", "Dense", "Lateral", "Local2d", "OneToOne", "Sparse", "Synapse", "masks"]
+__all__ = [
+    "AvgPool2d",
+    "Conv2d",
+    "Delay",
+    "Dense",
+    "Lateral",
+    "Local2d",
+    "OneToOne",
+    "Sparse",
+    "Synapse",
+    "masks",
+    "pair_weights",
+]

@@ -1,6 +1,7 @@
 """Train, test and report on spiking networks with Lightning and torchmetrics."""
 
 from conex_nn.training.activity import Activity
+from conex_nn.training.activity_images import ActivityImages
 from conex_nn.training.classifier import SpikingClassifier
 from conex_nn.training.convergence import Convergence
 from conex_nn.training.decision_latency import DecisionLatency
@@ -18,6 +19,7 @@ from conex_nn.training.heads import Head
 from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.learning_schedule import LearningSchedule
 from conex_nn.training.losses import OnSequence
+from conex_nn.training.pictures import Pictures
 from conex_nn.training.regularisers import RateLimit, RateTarget
 from conex_nn.training.report import Report
 from conex_nn.training.sparsity import Sparsity
@@ -26,6 +28,7 @@ from conex_nn.training.weight_images import WeightImages
 
 __all__ = [
     "Activity",
+    "ActivityImages",
     "Convergence",
     "DecisionLatency",
     "Evaluation",
@@ -34,6 +37,7 @@ __all__ = [
     "LabelAssignment",
     "LearningSchedule",
     "OnSequence",
+    "Pictures",
     "RateLimit",
     "RateTarget",
     "Report",

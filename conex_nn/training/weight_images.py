@@ -1,31 +1,37 @@
 """Pictures of weights while they learn."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning as L
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from conex_nn.structure.addresses import nearest
+from conex_nn.synapses import Dense, Local2d, Synapse
 from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.pictures import Pictures
 from conex_nn.training.plastic_weights import plastic_weights
 
 __all__ = ["WeightImages"]
 
 
-class WeightImages(L.Callback):
-    """Save pictures of weights every few epochs of training: one mosaic for each, an image for each neuron or channel.
+class WeightImages(Pictures):
+    """Draw weights every few epochs of training: one mosaic for each, an image for each neuron or channel.
 
-    They are ``<folder>/<address>-<epoch>.png``, with 0 before the first epoch; the main process saves them.
+    The pictures are called as the addresses of the weights, and made before the first epoch, too; see
+    :class:`Pictures` for where they go. Weights without rows, such as those of a ``Sparse`` synapse, are drawn as a
+    histogram.
 
     Args:
-        out_dir: Folder to write into; made where there is none.
+        out_dir: Folder to write into; None for the logger, or a folder beside its log.
         weights: Shape of the source of each weight, by its address, as ``named_parameters`` of the network gives it, or
-            None for what the weight tells, see :func:`conex_nn.plots.weights`; by default all weights with a rule.
+            None for what the synapse or the weight tells, see :func:`conex_nn.plots.weights`; by default all weights
+            with a rule.
         every: Epochs from picture to picture [1].
         most: Neurons that are drawn at most [1].
+        histogram: Draw how the weights are distributed beside the mosaic.
 
     Raises:
         ValueError: A period below 1; at fitting: a weight that does not exist, or none.
@@ -38,53 +44,61 @@ class WeightImages(L.Callback):
 
     def __init__(
         self,
-        out_dir: str | Path,
+        out_dir: str | Path | None = None,
         weights: Mapping[str, Sequence[int] | None] | None = None,
         *,
         every: int = 1,
         most: int = 100,
+        histogram: bool = False,
     ) -> None:
-        if every < 1:
-            raise ValueError(f"Expected `every` to be at least 1 [1], got {every}.")
-        self.out_dir = Path(out_dir)
+        super().__init__(out_dir, every=every)
         self.weights = weights
-        self.every = every
         self.most = most
+        self.histogram = histogram
 
-    def _found(self, module: L.LightningModule) -> dict[str, Tensor]:
-        if not isinstance(module, SpikingClassifier):
-            raise TypeError(f"Expected `WeightImages` to see a SpikingClassifier, got {type(module).__name__}.")
+    @override
+    def checked(self, module: L.LightningModule) -> SpikingClassifier:
+        model = super().checked(module)
+        self._found(model)
+        return model
+
+    def _found(self, model: SpikingClassifier) -> dict[str, Tensor]:
         if self.weights is None:
-            found = {each.address: each.weight for each in plastic_weights(module.net)}
+            found = {each.address: each.weight for each in plastic_weights(model.net)}
             if not found:
                 raise ValueError("Expected `weights` to name weights of a network without rules, got None.")
             return found
-        known = {**dict(module.net.named_parameters()), **dict(module.net.named_buffers())}
+        known = {**dict(model.net.named_parameters()), **dict(model.net.named_buffers())}
         for address in self.weights:
             if address not in known:
                 raise ValueError(f"Expected a weight of the network, got {address!r}.{nearest(address, known)}")
         return {address: known[address] for address in self.weights}
 
     @override
-    def on_fit_start(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        found = self._found(pl_module)
-        if trainer.current_epoch == 0:
-            self._draw(trainer, found, 0)
-
-    @override
-    def on_train_epoch_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:
-        if (trainer.current_epoch + 1) % self.every == 0:
-            self._draw(trainer, self._found(pl_module), trainer.current_epoch + 1)
-
-    def _draw(self, trainer: L.Trainer, found: dict[str, Tensor], epoch: int) -> None:
-        if not trainer.is_global_zero:
-            return
+    def pictures(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> Iterator[tuple[str, Any]]:
         # Imported here: matplotlib is of use where pictures are drawn only.
-        from conex_nn.plots import weights
+        from conex_nn.plots import side_by_side, weight_histogram, weights
 
-        self.out_dir.mkdir(parents=True, exist_ok=True)
-        for address, weight in found.items():
-            ax = weights(weight, shape=None if self.weights is None else self.weights[address], most=self.most)
-            ax.set_title(f"{address} after {epoch} epochs")
-            figure: Any = ax.figure
-            figure.savefig(self.out_dir / f"{address}-{epoch}.png", dpi=150, bbox_inches="tight")
+        for address, weight in self._found(model).items():
+            if weight.dim() < 2:
+                ax = weight_histogram(weight)
+            else:
+                given = None if self.weights is None else self.weights[address]
+                shape = _source_shape(model.net, address) if given is None else given
+                ax, right = side_by_side(2) if self.histogram else (None, None)
+                ax = weights(weight, shape=shape, most=self.most, ax=ax)
+                if right is not None:
+                    weight_histogram(weight, ax=right)
+            some = f"\n{ax.get_title()}" if ax.get_title() else ""
+            ax.set_title(f"{address} after {epoch} epoch{'s' * (epoch != 1)}{some}", fontsize=10)
+            yield address, ax
+
+
+def _source_shape(net: nn.Module, address: str) -> Sequence[int] | None:
+    """Return the shape that a synapse's images have, where it knows more than its weight."""
+    synapse = dict(net.named_modules()).get(address.rpartition(".")[0])
+    if isinstance(synapse, Local2d):
+        return (synapse.source_shape[0], *synapse.kernel_size)
+    if isinstance(synapse, Dense) and isinstance(synapse, Synapse) and len(synapse.source_shape) in (2, 3):
+        return tuple(synapse.source_shape)
+    return None

@@ -124,6 +124,22 @@ def test_nothing_to_watch(tmp_path):
         Convergence(w_min=1.0)
 
 
+def test_weights_of_any_synapse_are_drawn(tmp_path):
+    net = cx.Neocortex(retina=cx.InputLayer(2, 3), v1=cx.Population((1, 2, 3), cx.LIF()), out=cx.Population(3, cx.LI()))
+    net.connect("retina", "v1", cx.Dense)
+    net.connect("v1", "out", cx.Sparse, in_degree=2)
+    model = SpikingClassifier(net, num_classes=CLASSES, readout="out", decode=mean_membrane)
+    addresses = [name for name, _ in net.named_parameters()]
+    images = WeightImages(weights=dict.fromkeys(addresses), histogram=True)
+    drawn = dict(images.pictures(None, model, 1))
+    assert list(drawn) == addresses
+    dense, sparse = drawn.values()
+    assert dense.images[0].get_array().shape == (2 * 3 - 1, 3 * 4 - 1)  # six fields of 2 x 3
+    assert dense.get_title() == f"{addresses[0]} after 1 epoch"
+    assert len(dense.figure.axes) == 3  # with a colour bar and a histogram
+    assert sparse.patches[0].get_data().values.sum() == 6
+
+
 @pytest.mark.parametrize(
     "check",
     [
