@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from conex_nn.functional import decay_factor, noise_factor, rise_factor
 from conex_nn.functional.leak import Method
-from conex_nn.kernels import acts_alone, ctrnn_sequence, runs_fused
+from conex_nn.kernels import acts_alone, ctrnn_sequence, input_product, runs_fused
 from conex_nn.parameters import register
 from conex_nn.rates.activation import Activation, checked_activation
 from conex_nn.rates.areas import Areas
@@ -317,7 +317,7 @@ class CTRNN(nn.Module):
         rise = rise_factor(tau, dt=dt, method=self.method)
         rows = rise.expand(self.hidden_size)[:, None]  # the rise goes into the weights, which are few
         bias = self._bias()
-        drive = F.linear(xs, self.input.weight * rows, None if bias is None else bias * rows[:, 0])
+        drive = input_product(xs, self.input.weight * rows, None if bias is None else bias * rows[:, 0])
         noise = None
         if self.training and self._is_noisy("noise"):
             drive = drive + self._shake(drive, dt)
@@ -339,15 +339,15 @@ class CTRNN(nn.Module):
         return isinstance(value, nn.Parameter) or bool(value.any())
 
     def _check_input(self, x: Tensor) -> None:
-        weight = self.input.weight
+        dtype = self.v_initial.dtype
         if x.shape[-1] != self.input_size:
             raise ValueError(
                 f"Expected an input of {self.input_size} features, (time, *batch, features), got {x.shape[-1]} in its "
                 "last axis."
             )
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
             raise TypeError(
-                f"Expected an input of {weight.dtype}, the dtype of the weights, got {x.dtype}. "
+                f"Expected an input of {dtype}, the dtype of the weights, got {x.dtype}. "
                 f"Convert one of them: `net.to({x.dtype})`."
             )
 
