@@ -176,8 +176,8 @@ class CTRNN(nn.Module):
         by_area = self.areas is not None and shape not in ((1,), (self.hidden_size,))
         self.register_buffer("area_of", self.areas.area_of() if by_area and self.areas is not None else None)
 
-    def _per_neuron(self) -> Tensor:
-        """Return the time constant, one or one per neuron."""
+    def time_constants(self) -> Tensor:
+        """Return the time constant: one for all, or one per neuron [ms]."""
         return self.tau if self.area_of is None else self.tau[self.area_of]
 
     def initial_state(self, x: Tensor) -> CTRNNState:
@@ -296,7 +296,7 @@ class CTRNN(nn.Module):
         return None if self.input.bias is None else self.input.bias + self.recurrent.bias
 
     def _step(self, x: Tensor, state: CTRNNState, dt: float) -> tuple[Tensor, CTRNNState]:
-        tau = self._per_neuron()
+        tau = self.time_constants()
         rise = rise_factor(tau, dt=dt, method=self.method)
         current = F.linear(x, self.input.weight, self._bias()) + F.linear(state.rate, self.recurrent.weight)
         v = decay_factor(tau, dt=dt, method=self.method) * state.v + rise * current
@@ -308,12 +308,12 @@ class CTRNN(nn.Module):
         return rate, CTRNNState(v, rate)
 
     def _shake(self, like: Tensor, dt: float) -> Tensor:
-        spread = self.noise * noise_factor(self._per_neuron(), dt=dt, method=self.method)
+        spread = self.noise * noise_factor(self.time_constants(), dt=dt, method=self.method)
         return spread * torch.randn_like(like)
 
     def _fused(self, xs: Tensor, state: CTRNNState, dt: float) -> tuple[Tensor, CTRNNState]:
         """Advance over a sequence: the input of all steps as one product, then a lean loop."""
-        tau = self._per_neuron()
+        tau = self.time_constants()
         rise = rise_factor(tau, dt=dt, method=self.method)
         rows = rise.expand(self.hidden_size)[:, None]  # the rise goes into the weights, which are few
         bias = self._bias()
