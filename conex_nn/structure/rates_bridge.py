@@ -1,6 +1,7 @@
 """From a rate network to spiking populations of the same connectivity, and back to its masks and weights."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -58,14 +59,14 @@ def to_spiking(
     tau, bias = net.time_constants().expand(net.hidden_size), torch.zeros(net.hidden_size)
     if net.input.bias is not None:
         bias = (net.input.bias + net.recurrent.bias).detach().cpu()
-    parts: dict[str, nn.Module] = {"input": Source(net.input_size)}
+    parts: dict[str, Any] = {"input": Source(net.input_size)}
     for address, place in places.items():
         area, _, kind = address.partition(".")
         neurons = neuron(tau[place].detach().cpu().clone(), bias[place].clone())
         population = Population(len(place), neurons, inhibitory=kind == "inh")  # pyright: ignore[reportArgumentType]
         if kind:
             whole = parts.setdefault(area, Container({}))
-            whole.add(kind, population)  # pyright: ignore[reportCallIssue]
+            whole.add(kind, population)
         else:
             parts[area] = population
     if net.readout is not None and net.output_size is not None:
@@ -105,7 +106,7 @@ def _connect(spiking: Neocortex, source: str, target: str, weight: Tensor, *, la
         return
     inhibitory = source.endswith(".inh")
     values = (-weight if inhibitory else weight).detach().cpu().clone()
-    options = {} if mask.all() else {"mask": mask}
+    options: dict[str, Any] = {} if mask.all() else {"mask": mask}
     spiking.connect(source, target, Dense, weight=values, latency=latency, gain=gain, **options)
 
 
