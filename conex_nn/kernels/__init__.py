@@ -1,6 +1,7 @@
 """The steps of `conex_nn.functional` fused over whole sequences, forward and backward. Only speed lives here."""
 
 from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
+from conex_nn.kernels.ctrnn import acts_alone, ctrnn_sequence, input_product, runs_fused
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
 from conex_nn.kernels.hebbian import correlate, event_product, mostly_zeros
 from conex_nn.kernels.learning import Learning
@@ -11,15 +12,19 @@ __all__ = [
     "Cells",
     "Learning",
     "Link",
+    "acts_alone",
     "adaptive_rows",
     "adaptive_sequence",
     "correlate",
+    "ctrnn_sequence",
     "event_currents",
     "event_product",
+    "input_product",
     "li_rows",
     "li_sequence",
     "lif_loop",
     "lif_rows",
     "lif_sequence",
     "mostly_zeros",
+    "runs_fused",
 ]

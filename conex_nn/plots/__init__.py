@@ -1,5 +1,6 @@
 """Pictures of what came out: functions of data and recordings that draw on matplotlib axes and return them."""
 
+from conex_nn.plots.areas import areas
 from conex_nn.plots.axes import side_by_side
 from conex_nn.plots.confusion import confusion
 from conex_nn.plots.criticality import avalanches, branching
@@ -24,6 +25,7 @@ from conex_nn.plots.wiring import wiring
 
 __all__ = [
     "COLOURS",
+    "areas",
     "avalanches",
     "branching",
     "confusion",

@@ -1,4 +1,8 @@
+<<<<<<< HEAD
 """Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity`` or ``data``."""
+=======
+"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity`` or ``rates``."""
+>>>>>>> rates
 
 import json
 import platform
@@ -23,9 +27,15 @@ class Config:
 
     cases: tuple[str, ...] = ()
     """Sizes: small, large, conv, huge of `train`; single, batch, learn of `column`; those of
+<<<<<<< HEAD
     `plasticity` are in its table; poisson, latency of `data`. Default all but huge."""
     epochs: int | None = None
     """Turns that each contestant takes; by default 5, of `data` 1 [1]."""
+=======
+    `plasticity` are in its table; 100 and 256 of `rates`. Default all but huge."""
+    epochs: int = 5
+    """Turns that each contestant takes [1]."""
+>>>>>>> rates
     steps: int = 5
     """Steps of a turn [1]."""
     quick: bool = False
@@ -51,6 +61,11 @@ def main(name: str, config: Config) -> None:
     if config.quick:
         cases, rounds, steps = [suite.quick], 1, 2
     config.out.mkdir(parents=True, exist_ok=True)
+<<<<<<< HEAD
+=======
+    installed = {each.metadata["name"].lower(): each.version for each in distributions()}
+    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "nn4n", "numba", "triton")
+>>>>>>> rates
     figures = {}
     for case, measured in compare(suite, cases=cases, rounds=rounds, steps=steps, seed=config.seed):
         figures[case] = measured
