@@ -1,5 +1,15 @@
-"""Labelled images in memory as LightningDataModules, encoded into spikes on the device or by the workers."""
+"""LightningDataModules: labelled images, encoded into spikes on the device or by the workers, and cognitive tasks."""
 
+from conex_nn.data.cognition import (
+    CognitiveTask,
+    CognitiveTrials,
+    ContextDecision,
+    DelayedMatch,
+    IntervalComparison,
+    MultiTask,
+    PerceptualDecision,
+    Trials,
+)
 from conex_nn.data.digits import Digits
 from conex_nn.data.fashion_mnist import FashionMNIST
 from conex_nn.data.image_data_module import ImageDataModule, Splits
@@ -11,12 +21,20 @@ from conex_nn.data.tensor_data_module import TensorDataModule
 
 __all__ = [
     "MNIST",
+    "CognitiveTask",
+    "CognitiveTrials",
+    "ContextDecision",
+    "DelayedMatch",
     "Digits",
     "FashionMNIST",
     "ImageDataModule",
+    "IntervalComparison",
     "LabelledImages",
+    "MultiTask",
+    "PerceptualDecision",
     "Splits",
     "TensorDataModule",
+    "Trials",
     "by_name",
     "stratified_order",
 ]
