@@ -8,6 +8,7 @@
 | `conex_nn.dendrites` | compartments at which currents arrive |
 | `conex_nn.synapses` | dense, one-to-one, sparse, convolutional ... synapses, and delays |
 | `conex_nn.plasticity` | learning rules for every synapse, bounds, constraints, neuromodulators |
+| `conex_nn.rates` | rate networks (CTRNN): areas, Dale's law, masks, losses |
 | `conex_nn.structure` | populations, connections, layers, columns, whole networks, and the engine that runs them |
 | `conex_nn.sequential` | chains of modules over sequences |
 | `conex_nn.encoders` | dataset transforms from values to spikes |
@@ -21,7 +22,7 @@
 import importlib
 from typing import Any
 
-from conex_nn import dendrites, encoders, functional, neurons, plasticity, structure, surrogate, synapses
+from conex_nn import dendrites, encoders, functional, neurons, plasticity, rates, structure, surrogate, synapses
 from conex_nn.dendrites import Compartment, Dendrite, Drive, Pull
 from conex_nn.memory import keep_memory
 from conex_nn.neurons import (
@@ -42,6 +43,7 @@ from conex_nn.neurons import (
     VoltageHomeostasis,
 )
 from conex_nn.plasticity import BCM, ISTDP, MSTDP, MSTDPET, RSTDP, STDP, Clopath, Oja, ShiftSTDP, TripletSTDP
+from conex_nn.rates import CTRNN
 from conex_nn.sequential import SequenceDropout, Sequential
 from conex_nn.structure import (
     Connection,
@@ -67,6 +69,7 @@ from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToO
 __all__ = [
     "AELIF",
     "BCM",
+    "CTRNN",
     "ELIF",
     "IF",
     "ISTDP",
@@ -124,6 +127,7 @@ __all__ = [
     "neurons",
     "plasticity",
     "plots",
+    "rates",
     "recording",
     "register",
     "save",

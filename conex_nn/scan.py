@@ -5,10 +5,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_map_only
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["Observer", "check_sequence", "detach", "in_blocks", "scan"]
+__all__ = ["Observer", "check_sequence", "check_state", "detach", "in_blocks", "scan"]
 
 Observer = Callable[[Tensor, Any], None]
 """What is called after each observed step, with its output and its state."""
@@ -44,6 +44,40 @@ def check_sequence(xs: Tensor, *, name: str = "input") -> None:
         raise ValueError(
             f"Expected `{name}` of at least one time step, (time, *batch, *neurons), got shape {tuple(xs.shape)}."
         )
+
+
+def check_state(state: Any, expected: Any, current: Tensor) -> None:
+    """Raise unless a state is one that a module could have returned for this input.
+
+    Args:
+        state: The state.
+        expected: The module's initial state for this input.
+        current: The sequence, time first, for messages.
+
+    Raises:
+        TypeError: It is another kind of state, or has another dtype or device.
+        ValueError: It has another shape, as for another batch size.
+
+    Example:
+        >>> check_state((torch.zeros(2),), (torch.zeros(2),), torch.zeros(5, 2))
+    """
+    if type(state) is not type(expected):
+        raise TypeError(f"Expected `state` to be a {type(expected).__name__}, got {type(state).__name__}.")
+    names = getattr(expected, "_fields", None) or [str(i) for i in range(len(tree_flatten(expected)[0]))]
+    for name, got, want in zip(names, tree_flatten(state)[0], tree_flatten(expected)[0], strict=True):
+        if got.shape != want.shape:
+            hint = ""
+            if got.dim() and current.shape[0] == got.shape[0] and want.shape[:1] != got.shape[:1]:
+                hint = " The input looks batch-first; time comes first: `x.movedim(1, 0)`."
+            raise ValueError(
+                f"Expected `state.{name}` of shape {tuple(want.shape)} for an input of shape {tuple(current.shape)} "
+                f"(time, *batch, *neurons), got {tuple(got.shape)}: a state belongs to one batch size.{hint}"
+            )
+        if got.dtype != want.dtype or got.device != want.device:
+            raise TypeError(
+                f"Expected `state.{name}` as {want.dtype} on {want.device}, got {got.dtype} on {got.device}. "
+                "Move it with `.to(...)`, or start from `state=None`."
+            )
 
 
 def scan(

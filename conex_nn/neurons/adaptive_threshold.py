@@ -8,8 +8,8 @@ from typing_extensions import override
 
 from conex_nn.functional.leak import rise_factor
 from conex_nn.neurons.behavior import Behavior, constant
-from conex_nn.neurons.parameters import register
 from conex_nn.neurons.slow_state import learning, mean_over_batch, one_per_neuron
+from conex_nn.parameters import register
 
 __all__ = ["AdaptiveThreshold"]
 

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from conex_nn.functional import decay_factor
 from conex_nn.neurons.behavior import Behavior, constant
-from conex_nn.neurons.parameters import register
 from conex_nn.neurons.slow_state import learning, mean_over_batch, one_per_neuron, unbound
+from conex_nn.parameters import register
 
 __all__ = ["ActivityHomeostasis", "Homeostasis", "VoltageHomeostasis"]
 

@@ -6,8 +6,8 @@ from typing_extensions import override
 
 from conex_nn.functional import charge
 from conex_nn.kernels import lif_sequence
-from conex_nn.neurons.parameters import register
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron, ThresholdState
+from conex_nn.parameters import register
 from conex_nn.surrogate import SpikeFunction
 
 __all__ = ["IF"]

@@ -7,8 +7,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.functional import izhikevich_charge, izhikevich_fire
-from conex_nn.neurons.parameters import register, require_above
 from conex_nn.neurons.threshold import Coefficients, MembraneNeuron
+from conex_nn.parameters import register, require_above
 from conex_nn.surrogate import SpikeFunction, fast_sigmoid, from_snntorch
 
 __all__ = ["Izhikevich", "IzhikevichState"]

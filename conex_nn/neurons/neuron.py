@@ -4,10 +4,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._pytree import tree_flatten
 from typing_extensions import override
 
-from conex_nn.scan import Observer, check_sequence, in_blocks, scan
+from conex_nn.scan import Observer, check_sequence, check_state, in_blocks, scan
 
 __all__ = ["Neuron"]
 
@@ -132,24 +131,3 @@ class Neuron(nn.Module):
                 f"logarithm. Use `neuron.log_{name}.data.copy_(...)`."
             )
         super().__setattr__(name, value)
-
-
-def check_state(state: Any, expected: Any, current: Tensor) -> None:
-    """Raise unless a state is one that these neurons could have returned for this input."""
-    if type(state) is not type(expected):
-        raise TypeError(f"Expected `state` to be a {type(expected).__name__}, got {type(state).__name__}.")
-    names = getattr(expected, "_fields", None) or [str(i) for i in range(len(tree_flatten(expected)[0]))]
-    for name, got, want in zip(names, tree_flatten(state)[0], tree_flatten(expected)[0], strict=True):
-        if got.shape != want.shape:
-            hint = ""
-            if got.dim() and current.shape[0] == got.shape[0] and want.shape[:1] != got.shape[:1]:
-                hint = " The input looks batch-first; time comes first: `x.movedim(1, 0)`."
-            raise ValueError(
-                f"Expected `state.{name}` of shape {tuple(want.shape)} for an input of shape {tuple(current.shape)} "
-                f"(time, *batch, *neurons), got {tuple(got.shape)}: a state belongs to one batch size.{hint}"
-            )
-        if got.dtype != want.dtype or got.device != want.device:
-            raise TypeError(
-                f"Expected `state.{name}` as {want.dtype} on {want.device}, got {got.dtype} on {got.device}. "
-                "Move it with `.to(...)`, or start from `state=None`."
-            )

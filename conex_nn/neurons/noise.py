@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from conex_nn.neurons.behavior import Behavior
-from conex_nn.neurons.parameters import register
+from conex_nn.parameters import register
 
 __all__ = ["Noise"]
 

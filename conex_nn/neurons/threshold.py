@@ -13,7 +13,7 @@ from conex_nn.kernels import lif_rows
 from conex_nn.kernels.direct import plain
 from conex_nn.neurons.kept import kept
 from conex_nn.neurons.neuron import Neuron
-from conex_nn.neurons.parameters import register, require_above
+from conex_nn.parameters import register, require_above
 from conex_nn.surrogate import SpikeFunction, Surrogate, atan, from_snntorch
 
 __all__ = ["MembraneNeuron", "ThresholdNeuron", "ThresholdState"]

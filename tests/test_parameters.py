@@ -6,7 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from conex_nn.neurons import LIF
-from conex_nn.neurons.parameters import register, require_above
+from conex_nn.parameters import register, require_above
 
 
 def keep(value, **options):

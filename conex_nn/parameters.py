@@ -1,4 +1,4 @@
-"""How a neuron keeps its constants: numbers and tensors as buffers, `nn.Parameter`s as trainable parameters."""
+"""How a model keeps its constants: numbers and tensors as buffers, `nn.Parameter`s as trainable parameters."""
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ def register(
     Args:
         module: The model.
         name: Name of the constant.
-        value: A number, a tensor that broadcasts to the neurons, or an ``nn.Parameter``.
+        value: A number, a tensor that broadcasts to the neurons, or an ``nn.Parameter``, in any unit, such as [ms].
         unit: Its unit, for messages.
         positive: Demand that it is above 0.
         not_negative: Demand that it is not below 0.
