@@ -57,7 +57,9 @@ class Criterion(L.Callback):
             return
         if self.monitor not in trainer.callback_metrics:
             known = ", ".join(map(repr, trainer.callback_metrics)) or "nothing"
-            raise ValueError(f"Expected `monitor` to be logged in validation, got {self.monitor!r}, and there is {known}.")
+            raise ValueError(
+                f"Expected `monitor` to be logged in validation, got {self.monitor!r}, and there is {known}."
+            )
         self._last.append(float(trainer.callback_metrics[self.monitor]))
         if len(self._last) == self.over and sum(self._last) / self.over > self.above:
             self.reached = True

@@ -20,8 +20,8 @@ def activity(net: nn.Module) -> Iterator[dict[str, Tensor]]:
         net: A network, or any module.
 
     Yields:
-        Activity ``(time, batch, *neurons)`` by the address of each ``CTRNN`` and spiking layer within the network, ``""``
-        where it is the network itself; filled as the network runs.
+        Activity ``(time, batch, *neurons)`` by the address of each ``CTRNN`` and spiking layer within the network,
+        ``""`` where it is the network itself; filled as the network runs.
 
     Example:
         >>> from conex_nn.rates import CTRNN

@@ -17,7 +17,7 @@ Groups = tuple[str, tuple[str, ...]]
 
 
 class SequenceEvaluation(nn.Module):
-    """The metrics of one stage: ``loss``; of classes, ``accuracy`` of decisions, also by group, and psychometric curves.
+    """The metrics of one stage: ``loss``; of classes, ``accuracy`` of decisions, by group too, and psychometric curves.
 
     Args:
         groups: How sequences are grouped; None for not at all.
@@ -32,7 +32,9 @@ class SequenceEvaluation(nn.Module):
         tensor(0.5000)
     """
 
-    def __init__(self, groups: Groups | None = None, psychometric: Mapping[str, PsychometricCurve] | None = None) -> None:
+    def __init__(
+        self, groups: Groups | None = None, psychometric: Mapping[str, PsychometricCurve] | None = None
+    ) -> None:
         super().__init__()
         self.loss = MeanMetric(nan_strategy="disable")
         self.accuracy = DecisionAccuracy()

@@ -1,32 +1,36 @@
 """The LightningModule that trains any network to map sequences to sequences."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
-import torch
 from typing_extensions import override
 
+from conex_nn.rates.losses import Outcome, TaskLoss, WeightedLoss
 from conex_nn.training.network_activity import activity
 from conex_nn.training.psychometric_curve import Psychometric, PsychometricCurve
 from conex_nn.training.readout import read_out, readout_address, step_length
 from conex_nn.training.sequence_batch import SequenceBatch, sequence_batch
 from conex_nn.training.sequence_evaluation import SequenceEvaluation
-from conex_nn.training.step_losses import masked_mean, step_cross_entropy
 from conex_nn.training.trainable import Trainable
 
 __all__ = ["SequenceTask"]
+
+_CROSS_ENTROPY = partial(F.cross_entropy, reduction="none")
 
 
 class SequenceTask(Trainable):
     """Train, validate and test a network, of rates or spikes, on sequences with something to do at each step.
 
-    A batch is ``(x, targets)``, ``(x, targets, mask)``, ``(x, targets, mask, decision)`` or ``(..., decision, info)``, batch
-    first, such as a :class:`conex_nn.data.Trials`; the network sees ``(time, batch, *features)``. Targets are classes
-    ``(batch, time)``, or values ``(batch, time, outputs)``. The mask weighs steps in the loss; the choice is read where
-    ``decision`` is on; ``info`` says what each sequence is about.
+    A batch is ``(x, targets)``, ``(x, targets, mask)``, ``(x, targets, mask, decision)`` or ``(..., decision, info)``,
+    batch first, such as a :class:`conex_nn.data.Trials`; the network sees ``(time, batch, *features)``. Targets are
+    classes ``(batch, time)``, or values ``(batch, time, outputs)``. The mask weighs steps in the loss; the choice is
+    read where ``decision`` is on; ``info`` says what each sequence is about.
 
     What is logged for ``train``, ``val`` and ``test``: ``loss``; of classes, ``accuracy`` of decisions, and of each
     group; and each term. :class:`SequenceReport` makes a table, a file and pictures of a test, :class:`Criterion` stops
@@ -36,12 +40,11 @@ class SequenceTask(Trainable):
     Args:
         net: Any module with ``net(xs, state=None, *, dt) -> (ys, state)``, such as a ``CTRNN``, a ``Sequential`` or a
             ``Neocortex``.
-        loss: ``loss(outputs, targets)`` of each step, ``(time, batch)`` or ``(time, batch, outputs)``, which the mask
-            weighs: :func:`step_cross_entropy`, :func:`step_squared_error`, or a loss of torch with
-            ``reduction="none"``.
-        terms: More to be small, by the name to log it under, with its weight:
-            ``{"rate": (term, 1e-3)}``; ``term(net, activity)`` gets the activity ``(time, batch, *neurons)`` of every
-            ``CTRNN`` and spiking layer, by address.
+        loss: ``loss(outputs, targets)`` of each step, which the mask weighs, such as
+            ``partial(cross_entropy, reduction="none")`` for classes, the default, or ``MSELoss(reduction="none")`` for
+            values; or a weighted sum of named terms, :class:`conex_nn.rates.WeightedLoss`, whose terms also see the
+            network, its input, and the activity of its neurons: of every ``CTRNN`` and spiking layer in it, joined.
+            Each term is logged under its name.
         optimizer: Makes an optimizer from parameters, e.g. ``partial(torch.optim.Adam, lr=2e-3)``.
         scheduler: Makes a learning-rate scheduler from an optimizer. One that takes ``total_steps`` is given the number
             of optimizer steps of the fit and is advanced after each of them. A ``ReduceLROnPlateau`` watches
@@ -60,7 +63,7 @@ class SequenceTask(Trainable):
         ValueError: A number out of range, a ``dt`` that is not the net's, a readout that does not exist, groups
             without names; at fitting: nothing to train; at a step: a batch or an output of the wrong shape, classes out
             of range, NaN, an ``info`` that is missing; at loading: a checkpoint of another model.
-        TypeError: A net that is no module, a term without a weight; at a step: a batch of another kind.
+        TypeError: A net that is no module; at a step: a batch of another kind.
 
     Example:
         >>> import conex_nn as cx
@@ -79,8 +82,7 @@ class SequenceTask(Trainable):
         net: nn.Module,
         *,
         # To jsonargparse a callable that returns a class is a factory of it: hence Any where these return tensors.
-        loss: Callable[[Tensor, Tensor], Any] = step_cross_entropy,
-        terms: Mapping[str, tuple[Callable[[nn.Module, Mapping[str, Tensor]], Any], float]] | None = None,
+        loss: Callable[[Tensor, Tensor], Any] | WeightedLoss = _CROSS_ENTROPY,
         optimizer: Callable[[Iterable[nn.Parameter]], Optimizer] = torch.optim.AdamW,
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         scheduler_interval: Literal["epoch", "step"] = "epoch",
@@ -94,14 +96,10 @@ class SequenceTask(Trainable):
         super().__init__(net, optimizer=optimizer, scheduler=scheduler, scheduler_interval=scheduler_interval)
         if groups is not None and (len(groups) != 2 or isinstance(groups[1], str) or not groups[1]):
             raise ValueError(f"Expected `groups` as the name of an `info` and names of groups, got {groups!r}.")
-        for name, term in (terms or {}).items():
-            if not isinstance(term, tuple) or len(term) != 2:
-                raise TypeError(f"Expected {name!r} of `terms` as (term, weight), got {term!r}. Say what it weighs.")
         # Modules and callables stay out: a checkpoint holds only what can be loaded with weights_only=True.
         self.save_hyperparameters("scheduler_interval", "readout", "dt", "detach_every", "checkpoint_every")
         self.readout = readout_address(net, readout)
-        self.loss = loss
-        self.terms = dict(terms or {})
+        self.loss = loss if isinstance(loss, WeightedLoss) else TaskLoss(loss)
         self.dt = step_length(net, dt)
         self.detach_every = detach_every
         self.checkpoint_every = checkpoint_every
@@ -144,35 +142,35 @@ class SequenceTask(Trainable):
 
     @override
     def training_step(self, batch: Any, batch_idx: int) -> Tensor:
+        found = sequence_batch(batch)
         with torch.set_grad_enabled(self.clock is None):
-            outputs, found, loss = self._learned(sequence_batch(batch), "train")
+            outputs, loss = self._run(found, "train")
         self.training_metrics.update(outputs.detach(), found, loss=loss)
         for name, metric in self.training_metrics.metrics().items():
             self.log(f"train/{name}", metric, on_step=False, on_epoch=True, prog_bar=True, batch_size=found.x.shape[1])
         return loss if self.clock is None else self.clock()
 
-    def _learned(self, batch: SequenceBatch, stage: str) -> tuple[Tensor, SequenceBatch, Tensor]:
-        """Run the network on a batch, and return its outputs, the batch and the whole loss."""
-        if not self.terms:
+    def _run(self, batch: SequenceBatch, stage: str) -> tuple[Tensor, Tensor]:
+        """Run the network on a batch, and return its outputs and the loss."""
+        if isinstance(self.loss, TaskLoss):
             outputs = self.outputs(batch.x)
-            return outputs, batch, self._loss(outputs, batch)
+            return outputs, self.loss(self._outcome(batch, outputs, outputs[..., :0]))
         with activity(self.net) as active:
             outputs = self.outputs(batch.x)
-        loss = self._loss(outputs, batch)
-        for name, (term, weight) in self.terms.items():
-            value = term(self.net, active)
+        rates = [each.flatten(2) for each in active.values()] or [outputs[..., :0]]
+        loss, terms = self.loss(self._outcome(batch, outputs, torch.cat(rates, -1)))
+        for name, value in terms.items():
             self._log_mean(f"{stage}/{name}", value, samples=batch.x.shape[1])
-            loss = loss + weight * value
-        return outputs, batch, loss
+        return outputs, loss
 
-    def _loss(self, outputs: Tensor, batch: SequenceBatch) -> Tensor:
+    def _outcome(self, batch: SequenceBatch, outputs: Tensor, rates: Tensor) -> Outcome:
         targets, classes = batch.targets, outputs.shape[-1]
         if batch.of_classes and not targets.is_cuda and not 0 <= int(targets.min()) <= int(targets.max()) < classes:
             raise ValueError(
                 f"Expected `targets` to be classes from 0 to {classes - 1}, as the network has {classes} outputs, got "
                 f"values from {int(targets.min())} to {int(targets.max())}."
             )
-        return masked_mean(self.loss(outputs, targets), batch.mask.to(outputs.dtype))
+        return Outcome(self.net, outputs, targets, rates, mask=batch.mask.to(outputs.dtype), inputs=batch.x)
 
     @override
     def validation_step(self, batch: Any, batch_idx: int) -> None:
@@ -195,7 +193,7 @@ class SequenceTask(Trainable):
                     f"Expected `info` of a batch to hold {name!r}, for `groups` or `psychometric`, got "
                     f"{', '.join(map(repr, found.info)) or 'none'}."
                 )
-        outputs, _, loss = self._learned(found, stage)
+        outputs, loss = self._run(found, stage)
         evaluation.update(outputs, found, loss=loss)
         for name, metric in evaluation.metrics().items():
             self.log(f"{stage}/{name}", metric, prog_bar=name in ("loss", "accuracy"), batch_size=found.x.shape[1])
