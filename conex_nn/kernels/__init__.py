@@ -1,7 +1,7 @@
 """The steps of `conex_nn.functional` fused over whole sequences, forward and backward. Only speed lives here."""
 
 from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
-from conex_nn.kernels.ctrnn import acts_alone, ctrnn_sequence, runs_fused
+from conex_nn.kernels.ctrnn import acts_alone, ctrnn_sequence, input_product, runs_fused
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
 from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
@@ -16,6 +16,7 @@ __all__ = [
     "adaptive_sequence",
     "ctrnn_sequence",
     "event_currents",
+    "input_product",
     "li_rows",
     "li_sequence",
     "lif_loop",

@@ -13,7 +13,7 @@ from torch.autograd import Function
 
 from conex_nn.kernels.direct import plain
 
-__all__ = ["acts_alone", "ctrnn_sequence", "runs_fused"]
+__all__ = ["acts_alone", "ctrnn_sequence", "input_product", "runs_fused"]
 
 Activation = Callable[[Tensor], Tensor]
 
@@ -95,6 +95,40 @@ def runs_fused(activation: Activation, drive: Tensor) -> bool:
         return not activation(drive.detach()[:1]).requires_grad
 
 
+class _Product(Function):
+    """A linear map of few inputs at many times; its weight's gradient is computed in the order that is quick then."""
+
+    @staticmethod
+    def forward(ctx: Any, xs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        ctx.save_for_backward(xs, weight)
+        return nn.functional.linear(xs, weight, bias)
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        xs, weight = ctx.saved_tensors
+        of, rows = ctx.needs_input_grad, grad.reshape(-1, grad.shape[-1])
+        return (
+            grad @ weight if of[0] else None,
+            (xs.reshape(-1, xs.shape[-1]).t() @ rows).t() if of[1] else None,
+            rows.sum(0) if of[2] else None,
+        )
+
+
+def input_product(xs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return ``xs @ weight.T + bias`` over time and batch at once.
+
+    Args:
+        xs: Inputs, ``(time, *batch, inputs)`` [1].
+        weight: Weights, ``(neurons, inputs)`` [1].
+        bias: One for each neuron, or None [1].
+
+    Example:
+        >>> input_product(torch.ones(2, 1, 3), torch.ones(1, 3), torch.ones(1)).flatten()
+        tensor([4., 4.])
+    """
+    return _Product.apply(xs, weight, bias)  # pyright: ignore[reportReturnType]
+
+
 class _Sequence(Function):
     @staticmethod
     def forward(
@@ -109,21 +143,23 @@ class _Sequence(Function):
     ) -> tuple[Tensor, Tensor]:
         known = _known(activation)
         into = _INTO.get(known)
+        ctx.activation = activation
+        ctx.by_rate = noise is None and known in _BACK
+        kept = ctx.needs_input_grad[4] or (any(ctx.needs_input_grad) and not ctx.by_rate)
         start = (v, rate)
-        vs, rates = torch.empty_like(drive), torch.empty_like(drive)
+        vs = torch.empty_like(drive if kept else v)  # one that stays in the processor's cache, if none is needed later
+        rates = torch.empty_like(drive)
         transposed = weight.t()
+        places = vs.unbind(0) if kept else [vs] * len(drive)
         shakes = [None] * len(drive) if noise is None else noise.unbind(0)
-        for x, potential, out, shake in zip(drive.unbind(0), vs.unbind(0), rates.unbind(0), shakes, strict=True):
-            torch.addcmul(x, v, decay, out=potential)
-            v = torch.addmm(potential, rate, transposed, out=potential)
+        for x, place, out, shake in zip(drive.unbind(0), places, rates.unbind(0), shakes, strict=True):
+            torch.addcmul(x, v, decay, out=place)
+            v = torch.addmm(place, rate, transposed, out=place)
             rate = out.copy_(activation(v)) if into is None else into(v, out=out)
             if shake is not None:
                 rate.add_(shake)
-        ctx.activation = activation
-        ctx.by_rate = noise is None and known in _BACK
-        keep = ctx.needs_input_grad[4] or not ctx.by_rate
-        ctx.save_for_backward(vs if keep else None, rates, *start, weight, decay)
-        return rates, vs[-1].clone()
+        ctx.save_for_backward(vs if kept else None, rates, *start, weight, decay)
+        return rates, v.clone() if kept else v
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_v: Tensor) -> tuple[Tensor | None, ...]:

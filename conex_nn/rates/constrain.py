@@ -7,9 +7,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 from typing_extensions import override
 
-from conex_nn.rates.constraint import Constraint
+from conex_nn.rates.constraint import Constraint, Sparsity
 
-__all__ = ["How", "constrain", "constraints_of"]
+__all__ = ["How", "constrain", "constraints_of", "grow"]
 
 How = Literal["parametrize", "project"]
 """Whether the stored weight may leave what is allowed (``"parametrize"``) or is put back into it (``"project"``)."""
@@ -107,6 +107,25 @@ def constraints_of(module: nn.Module, name: str = "weight") -> list[Constraint]:
         return []
     parts = module.parametrizations[name]  # pyright: ignore[reportIndexIssue, reportCallIssue, reportArgumentType]
     return [each for part in parts if isinstance(part, _Constrained) for each in part.constraints]  # pyright: ignore
+
+
+def grow(module: nn.Module, *, generator: torch.Generator | None = None) -> int:
+    """Let missing synapses of a network come to be, each with the ``growth`` of its :class:`Sparsity`.
+
+    Args:
+        module: A module with constrained weights, anywhere inside.
+        generator: Source of randomness.
+
+    Returns:
+        The number of new synapses.
+
+    Example:
+        >>> from conex_nn.rates import Sparsity
+        >>> grow(constrain(nn.Linear(3, 3), Sparsity(torch.eye(3), growth=1.0)))
+        6
+    """
+    masks = [part for part in module.modules() if isinstance(part, Sparsity)]
+    return sum(int(mask.grow(generator=generator).sum()) for mask in masks)
 
 
 def _make_picklable(module: nn.Module) -> None:

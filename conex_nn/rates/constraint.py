@@ -71,9 +71,12 @@ class Dale(Constraint):
     def __init__(self, signs: Tensor) -> None:
         super().__init__()
         signs = _tensor("signs", signs)
-        if signs.dim() != 1 or (not signs.is_meta and not (signs.abs() == 1).all()):
-            hint = " A neuron without a sign is none of Dale's law." if signs.dim() == 1 else ""
-            raise ValueError(f"Expected `signs` of shape (pre,) with values +1 and -1 [1], got {_show(signs)}.{hint}")
+        if signs.dim() != 1:
+            raise ValueError(f"Expected `signs` of shape (pre,), got {tuple(signs.shape)}.")
+        if not signs.is_meta and (odd := signs[signs.abs() != 1]).numel():
+            raise ValueError(
+                f"Expected `signs` with values +1 and -1 [1], got {odd[0].item():g} among them. A neuron has one sign."
+            )
         self.register_buffer("signs", signs.detach().to(torch.int8, copy=True))
 
     @override

@@ -1,6 +1,6 @@
 """The rate network in continuous time."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, get_args
 
 import torch
@@ -10,10 +10,12 @@ from typing_extensions import override
 
 from conex_nn.functional import decay_factor, noise_factor, rise_factor
 from conex_nn.functional.leak import Method
-from conex_nn.kernels import acts_alone, ctrnn_sequence, runs_fused
+from conex_nn.kernels import acts_alone, ctrnn_sequence, input_product, runs_fused
 from conex_nn.parameters import register
+from conex_nn.rates.activation import Activation, checked_activation
+from conex_nn.rates.areas import Areas
 from conex_nn.rates.constrain import How
-from conex_nn.rates.constraint import Constraint
+from conex_nn.rates.constraint import Constraint, Dale, Sparsity
 from conex_nn.rates.layer import Init, make_layer, warn_of_silent
 from conex_nn.scan import Observer, check_sequence, check_state, in_blocks, scan
 
@@ -52,7 +54,9 @@ class CTRNN(nn.Module):
         hidden_size: Number of neurons.
         output_size: Number of outputs; None for the rates themselves.
         activation: From ``v`` to rates: any callable on tensors.
-        tau: Time constant, one or one per neuron; an ``nn.Parameter`` is trained and stays positive [ms].
+        tau: Time constant: one, one per neuron, or, with ``areas``, one per area, also by the areas' names. An
+            ``nn.Parameter`` is trained and stays positive [ms].
+        areas: Areas, whose masks and signs the weights have to obey, before ``..._constraints``.
         noise: Noise before the activation [1/sqrt(ms)].
         rate_noise: Noise after the activation [sqrt(ms)].
         v_initial: Where ``v`` starts, one value or one per neuron; learned if an ``nn.Parameter`` [1].
@@ -92,6 +96,7 @@ class CTRNN(nn.Module):
     noise: Tensor
     rate_noise: Tensor
     v_initial: Tensor
+    area_of: Tensor | None
 
     def __init__(
         self,
@@ -99,8 +104,9 @@ class CTRNN(nn.Module):
         hidden_size: int,
         *,
         output_size: int | None = None,
-        activation: Callable[[Tensor], Tensor] = torch.relu,
-        tau: float | Tensor = 10.0,
+        activation: Activation = torch.relu,
+        tau: float | Tensor | Mapping[str, float] = 10.0,
+        areas: Areas | None = None,
         noise: float | Tensor = 0.0,
         rate_noise: float | Tensor = 0.0,
         v_initial: float | Tensor = 0.0,
@@ -115,10 +121,18 @@ class CTRNN(nn.Module):
         readout_init: Init = None,
     ) -> None:
         super().__init__()
+        if areas is not None and len(areas) != hidden_size:
+            raise ValueError(f"Expected `areas` that cover the {hidden_size} neurons, got {areas} with {len(areas)}.")
         if method not in get_args(Method):
             raise ValueError(f"Expected `method` to be one of {get_args(Method)}, got {method!r}.")
         self.input_size, self.hidden_size, self.output_size = input_size, hidden_size, output_size
         self.method: Method = method
+        self.areas = areas
+        if areas is not None:
+            of_areas = _constraints(areas, input_size, output_size)
+            input_constraints = (*of_areas[0], *input_constraints)
+            recurrent_constraints = (*of_areas[1], *recurrent_constraints)
+            readout_constraints = (*of_areas[2], *readout_constraints)
         self.input = make_layer("input", input_size, hidden_size, bias, input_constraints, how, input_init)
         self.recurrent = make_layer(
             "recurrent", hidden_size, hidden_size, bias, recurrent_constraints, how, recurrent_init
@@ -131,17 +145,40 @@ class CTRNN(nn.Module):
         warn_of_silent("neuron", self.input, self.recurrent)
         self.activation = checked_activation(activation, hidden_size)
         self._alone = acts_alone(activation, hidden_size)
-        register(self, "tau", tau, unit="ms", positive=True)
+        self._register_tau(tau)
         register(self, "noise", noise, unit="1/sqrt(ms)", not_negative=True)
         register(self, "rate_noise", rate_noise, unit="sqrt(ms)", not_negative=True)
         register(self, "v_initial", v_initial, unit="1")
-        for name in ("tau", "noise", "rate_noise", "v_initial"):
+        for name in ("noise", "rate_noise", "v_initial"):
             value = getattr(self, name)
             if value.shape not in ((1,), (hidden_size,)):
                 raise ValueError(
                     f"Expected `{name}` as one value or one for each of {hidden_size} neurons, "
                     f"got shape {tuple(value.shape)}."
                 )
+
+    def _register_tau(self, tau: float | Tensor | Mapping[str, float]) -> None:
+        """Keep the time constant as it is given, and which of its values is whose."""
+        if isinstance(tau, Mapping):
+            if self.areas is None:
+                raise ValueError("Expected `areas` with a `tau` by the areas' names [ms], got None.")
+            tau = self.areas.per_area(tau)
+        register(self, "tau", tau, unit="ms", positive=True)
+        shape, allowed = self.tau.shape, {(1,), (self.hidden_size,)}
+        if self.areas is not None:
+            allowed.add((len(self.areas.names),))
+        if tuple(shape) not in allowed:
+            per_area = "" if self.areas is None else f" or {len(self.areas.names)} areas"
+            raise ValueError(
+                f"Expected `tau` as one value or one for each of {self.hidden_size} neurons{per_area} [ms], "
+                f"got shape {tuple(shape)}."
+            )
+        by_area = self.areas is not None and shape not in ((1,), (self.hidden_size,))
+        self.register_buffer("area_of", self.areas.area_of() if by_area and self.areas is not None else None)
+
+    def _per_neuron(self) -> Tensor:
+        """Return the time constant, one or one per neuron."""
+        return self.tau if self.area_of is None else self.tau[self.area_of]
 
     def initial_state(self, x: Tensor) -> CTRNNState:
         """Return the state before the first step.
@@ -259,7 +296,7 @@ class CTRNN(nn.Module):
         return None if self.input.bias is None else self.input.bias + self.recurrent.bias
 
     def _step(self, x: Tensor, state: CTRNNState, dt: float) -> tuple[Tensor, CTRNNState]:
-        tau = self.tau
+        tau = self._per_neuron()
         rise = rise_factor(tau, dt=dt, method=self.method)
         current = F.linear(x, self.input.weight, self._bias()) + F.linear(state.rate, self.recurrent.weight)
         v = decay_factor(tau, dt=dt, method=self.method) * state.v + rise * current
@@ -271,16 +308,16 @@ class CTRNN(nn.Module):
         return rate, CTRNNState(v, rate)
 
     def _shake(self, like: Tensor, dt: float) -> Tensor:
-        spread = self.noise * noise_factor(self.tau, dt=dt, method=self.method)
+        spread = self.noise * noise_factor(self._per_neuron(), dt=dt, method=self.method)
         return spread * torch.randn_like(like)
 
     def _fused(self, xs: Tensor, state: CTRNNState, dt: float) -> tuple[Tensor, CTRNNState]:
         """Advance over a sequence: the input of all steps as one product, then a lean loop."""
-        tau = self.tau
+        tau = self._per_neuron()
         rise = rise_factor(tau, dt=dt, method=self.method)
         rows = rise.expand(self.hidden_size)[:, None]  # the rise goes into the weights, which are few
         bias = self._bias()
-        drive = F.linear(xs, self.input.weight * rows, None if bias is None else bias * rows[:, 0])
+        drive = input_product(xs, self.input.weight * rows, None if bias is None else bias * rows[:, 0])
         noise = None
         if self.training and self._is_noisy("noise"):
             drive = drive + self._shake(drive, dt)
@@ -302,15 +339,15 @@ class CTRNN(nn.Module):
         return isinstance(value, nn.Parameter) or bool(value.any())
 
     def _check_input(self, x: Tensor) -> None:
-        weight = self.input.weight
+        dtype = self.v_initial.dtype
         if x.shape[-1] != self.input_size:
             raise ValueError(
                 f"Expected an input of {self.input_size} features, (time, *batch, features), got {x.shape[-1]} in its "
                 "last axis."
             )
-        if x.dtype != weight.dtype and not torch.is_autocast_enabled(x.device.type):
+        if x.dtype != dtype and not torch.is_autocast_enabled(x.device.type):
             raise TypeError(
-                f"Expected an input of {weight.dtype}, the dtype of the weights, got {x.dtype}. "
+                f"Expected an input of {dtype}, the dtype of the weights, got {x.dtype}. "
                 f"Convert one of them: `net.to({x.dtype})`."
             )
 
@@ -336,20 +373,17 @@ class CTRNN(nn.Module):
         return f"{self.input_size}, {self.hidden_size}, output_size={self.output_size}, method={self.method!r}"
 
 
-def checked_activation(activation: Callable[[Tensor], Tensor], neurons: int) -> Callable[[Tensor], Tensor]:
-    """Return an activation that takes a tensor and gives one of its shape, leaving it as it is."""
-    if isinstance(activation, type) or not callable(activation):
-        raise TypeError(
-            "Expected `activation` to be a callable on tensors, such as torch.tanh or nn.Softplus(), "
-            f"got {activation!r}."
-        )
-    if isinstance(activation, nn.Module) and any(True for _ in activation.state_dict()):
-        return activation  # its constants may be on another device
-    v = torch.linspace(-1, 1, neurons, device="cpu").expand(2, neurons).clone()
-    y, written = activation(v), v._version
-    if not isinstance(y, Tensor) or y.shape != v.shape or written:
-        got = "one that writes to it" if written else f"shape {tuple(getattr(y, 'shape', ()))}"
-        raise ValueError(
-            f"Expected `activation` to return a new tensor of the shape of its input, {tuple(v.shape)}, got {got}."
-        )
-    return activation
+def _constraints(areas: Areas, inputs: int, outputs: int | None) -> tuple[list[Constraint], ...]:
+    """Return what areas demand of the input, recurrent and readout weights."""
+    found: tuple[list[Constraint], ...] = ([], [], [])
+    if areas.receives is not None:
+        found[0].append(Sparsity(areas.input_mask(inputs)))
+    if areas.recurrent is not None:
+        found[1].append(Sparsity(areas.recurrent))
+    if areas.read is not None and outputs is not None:
+        found[2].append(Sparsity(areas.readout_mask(outputs)))
+    if areas.signs is not None:
+        found[1].append(Dale(areas.signs))
+        if outputs is not None:
+            found[2].append(Dale(areas.signs))
+    return found

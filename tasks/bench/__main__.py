@@ -1,4 +1,4 @@
-"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column`` or ``plasticity``."""
+"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity`` or ``rates``."""
 
 import json
 import platform
@@ -21,7 +21,7 @@ class Config:
 
     cases: tuple[str, ...] = ()
     """Sizes: small, large, conv, huge of `train`; single, batch, learn of `column`; those of
-    `plasticity` are in its table. Default all but huge."""
+    `plasticity` are in its table; 100 and 256 of `rates`. Default all but huge."""
     epochs: int = 5
     """Turns that each contestant takes [1]."""
     steps: int = 5
@@ -45,7 +45,7 @@ def main(name: str, config: Config) -> None:
         cases, rounds, steps = [suite.quick], 1, 2
     config.out.mkdir(parents=True, exist_ok=True)
     installed = {each.metadata["name"].lower(): each.version for each in distributions()}
-    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "numba", "triton")
+    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "nn4n", "numba", "triton")
     figures = {}
     for case, measured in compare(suite, cases=cases, rounds=rounds, steps=steps, seed=config.seed):
         figures[case] = measured

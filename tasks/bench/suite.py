@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.bench import column, plasticity, train
+from tasks.bench import column, plasticity, rates, train
 
 __all__ = ["SUITES", "Suite"]
 
@@ -80,5 +80,14 @@ SUITES = {
         unit="ms/step",
         calls=lambda size: size.time,
         absent=plasticity.absent,
+    ),
+    "rates": Suite(
+        name="rates",
+        title="A rate network with Dale's law and 20 % of the synapses, forward and backward",
+        cases=rates.CASES,
+        contestants=rates.CONTESTANTS,
+        peers=("nn4n", "torch.nn.RNN"),
+        default=("100", "256"),
+        quick="100",
     ),
 }
