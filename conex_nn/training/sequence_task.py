@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from typing_extensions import override
 
-from conex_nn.rates.losses import Outcome, TaskLoss, WeightedLoss
+from conex_nn.rates import Outcome, TaskLoss, WeightedLoss
 from conex_nn.training.network_activity import activity
 from conex_nn.training.psychometric_curve import Psychometric, PsychometricCurve
 from conex_nn.training.readout import read_out, readout_address, step_length

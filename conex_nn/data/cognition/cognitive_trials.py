@@ -92,6 +92,7 @@ class CognitiveTrials(L.LightningDataModule):
             seed=self.seed,
             stream=stream,
             num_workers=self.num_workers,
+            epoch=0 if self.trainer is None else self.trainer.current_epoch,
         )
 
 
@@ -118,6 +119,7 @@ def trial_loader(
     seed: int = 0,
     stream: int = 0,
     num_workers: int = 0,
+    epoch: int = 0,
 ) -> DataLoader[Any]:
     """Return a loader of batches of trials, batch first.
 
@@ -128,6 +130,7 @@ def trial_loader(
         seed: Seed of all trials [1].
         stream: 0 for training, whose trials are new in each epoch; others stay the same [1].
         num_workers: Processes that make batches [1].
+        epoch: Where training begins: on resuming, Lightning makes the first iterator before it tells the epoch [1].
 
     Example:
         >>> from conex_nn.data import PerceptualDecision
@@ -135,10 +138,13 @@ def trial_loader(
         3
     """
     data = TrialBatches(trials, batch_size=batch_size, batches=batches, seed=seed, stream=stream)
+    sampler = FreshBatches(data) if stream == 0 else None
+    if sampler is not None:
+        sampler.set_epoch(epoch)
     return DataLoader(
         data,
         batch_size=None,
-        sampler=FreshBatches(data) if stream == 0 else None,
+        sampler=sampler,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=num_workers > 0,
