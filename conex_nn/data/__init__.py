@@ -7,6 +7,7 @@ from conex_nn.data.cognition import (
     DelayedMatch,
     IntervalComparison,
     MultiTask,
+    NeurogymTrials,
     PerceptualDecision,
     Trials,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "IntervalComparison",
     "LabelledImages",
     "MultiTask",
+    "NeurogymTrials",
     "PerceptualDecision",
     "Splits",
     "TensorDataModule",

@@ -7,6 +7,7 @@ from conex_nn.data.cognition.context_decision import ContextDecision
 from conex_nn.data.cognition.delayed_match import DelayedMatch
 from conex_nn.data.cognition.interval_comparison import IntervalComparison
 from conex_nn.data.cognition.multi_task import MultiTask
+from conex_nn.data.cognition.neurogym_trials import NeurogymTrials
 from conex_nn.data.cognition.perceptual_decision import PerceptualDecision
 from conex_nn.data.cognition.timeline import Duration, Schedule, Timeline
 from conex_nn.data.cognition.trials import Trials
@@ -19,6 +20,7 @@ __all__ = [
     "Duration",
     "IntervalComparison",
     "MultiTask",
+    "NeurogymTrials",
     "PerceptualDecision",
     "Presented",
     "Schedule",
