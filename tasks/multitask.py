@@ -1,4 +1,4 @@
-"""Train one rate network on several cognitive tasks, told apart by an input for each rule, and see which neurons do what.
+"""Train one rate network on several cognitive tasks, each with an input for its rule, and see which neurons do what.
 
 After Yang et al., Task representations in neural networks trained to perform many cognitive tasks, Nature Neuroscience
 22 (2019), 297-306: rule inputs, inputs and outputs that tasks share, trials of all tasks mixed, and the variance of
@@ -102,12 +102,9 @@ def draw(out: Path, variance: Tensor, history: list[dict[str, Any]], names: list
         names: The tasks.
     """
     if any(f"val/accuracy/{name}" in epoch for epoch in history for name in names):
+        prefix = "val/accuracy/"
         renamed = [
-            {
-                key.removeprefix("val/accuracy/") + "/accuracy": value
-                for key, value in epoch.items()
-                if "accuracy/" in key
-            }
+            {f"{key[len(prefix) :]}/accuracy": value for key, value in epoch.items() if key.startswith(prefix)}
             | {"epoch": epoch["epoch"]}
             for epoch in history
         ]

@@ -109,9 +109,8 @@ class NeurogymTrials(L.LightningDataModule):
 
     def _one(self) -> tuple[Tensor, Tensor, dict[str, float]]:
         trial = self.env.new_trial()
-        numbers = {
-            name: float(value) for name, value in (trial or {}).items() if isinstance(value, int | float | np.number)
-        }
+        told = trial or {}
+        numbers = {name: float(told[name]) for name in told if isinstance(told[name], int | float | np.number)}
         inputs = torch.as_tensor(np.array(self.env.ob), dtype=torch.get_default_dtype())
         return inputs, torch.as_tensor(np.array(self.env.gt)).long(), numbers
 
