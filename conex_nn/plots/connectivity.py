@@ -50,8 +50,8 @@ def connectivity(weight: Tensor, groups: Mapping[str, Tensor] | None = None, *, 
     for end_of_group in ends[:-1]:
         ax.axhline(end_of_group - 0.5, color="black", linewidth=0.8)
         ax.axvline(end_of_group - 0.5, color="black", linewidth=0.8)
-    ax.set_xticks(middles, list(groups))
-    ax.set_yticks(middles, list(groups), rotation=90, va="center")
+    ax.set_xticks(middles, list(groups), rotation=45, ha="right", rotation_mode="anchor")
+    ax.set_yticks(middles, list(groups))
     ax.tick_params(length=0)
     ax.set(xlabel="source", ylabel="target")
     return ax

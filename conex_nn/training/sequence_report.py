@@ -1,6 +1,7 @@
 """The report at the end of a test of sequences: a table, a file and pictures."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,24 +75,35 @@ class SequenceReport(RunReport):
         # Imported here: matplotlib is of use at the end of a test only.
         from conex_nn.plots import psychometric, side_by_side, trial
 
+        data = getattr(trainer, "datamodule", None)
+        class_names = getattr(data, "class_names", None)
         if model.curves:
             axes = side_by_side(len(model.curves))
-            for ax, (name, curve) in zip(axes, model.curves.items(), strict=True):
+            positive = [int(curve.positive) for curve in model.testing.of_evidence]  # pyright: ignore
+            for ax, (name, curve), choice in zip(axes, model.curves.items(), positive, strict=True):
                 psychometric(
                     curve.evidence, curve.share, count=curve.count, bias=curve.bias, slope=curve.slope,
                     xlabel=name, ax=ax,
                 )  # fmt: skip
+                called = class_names[choice] if class_names is not None and choice < len(class_names) else choice
+                ax.set_ylabel(f"share of choices of {called} [1]")
             self._save(axes[0], "psychometric.png")
         if self._sample is not None:
             x, targets, mask = (each[:, 0] for each in self._sample[:3])
             with torch.no_grad():
                 outputs = model.outputs(self._sample.x)[:, 0]
-            names = getattr(getattr(trainer, "datamodule", None), "class_names", None)
-            names = names if names is not None and len(names) == outputs.shape[-1] else None
-            axes = trial(x.flatten(1), outputs, targets, mask=mask, dt=model.dt, output_names=names)
+            axes = trial(
+                x.flatten(1), outputs, targets, mask=mask, dt=model.dt,
+                input_names=_fitting(getattr(data, "input_names", None), x.flatten(1).shape[1]),
+                output_names=_fitting(class_names, outputs.shape[1]),
+            )  # fmt: skip
             self._save(axes[0], "trial.png")
         self._draw_learning()
         self._sample = None
+
+
+def _fitting(names: Sequence[str] | None, count: int) -> Sequence[str] | None:
+    return names if names is not None and len(names) == count else None
 
 
 def _plain(curve: Psychometric) -> dict[str, Any]:

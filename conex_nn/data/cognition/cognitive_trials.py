@@ -59,6 +59,7 @@ class CognitiveTrials(L.LightningDataModule):
             raise TypeError(f"Expected `task` to be a CognitiveTask or a MultiTask, got {type(task).__name__}.")
         check_sizes(batch_size=batch_size, batches=batches, num_workers=num_workers)
         self.task = task
+        self.input_names = task.input_names
         self.class_names = task.class_names
         self.num_classes = len(task.class_names)
         self.num_inputs = len(task.input_names)
