@@ -1,5 +1,16 @@
 """LightningDataModules: images, sequences and recordings of event cameras, in memory."""
 
+from conex_nn.data.cognition import (
+    CognitiveTask,
+    CognitiveTrials,
+    ContextDecision,
+    DelayedMatch,
+    IntervalComparison,
+    MultiTask,
+    NeurogymTrials,
+    PerceptualDecision,
+    Trials,
+)
 from conex_nn.data.digits import Digits
 from conex_nn.data.encoded import Encoded
 from conex_nn.data.event_data_module import EventDataModule
@@ -26,22 +37,31 @@ __all__ = [
     "MNIST",
     "NMNIST",
     "SILENT",
+    "CognitiveTask",
+    "CognitiveTrials",
+    "ContextDecision",
+    "DelayedMatch",
     "Digits",
     "Encoded",
     "EventDataModule",
     "FashionMNIST",
     "ImageDataModule",
     "InMemoryDataModule",
+    "IntervalComparison",
     "LabelledEvents",
     "LabelledImages",
     "LabelledSeries",
     "LocationDataset",
+    "MultiTask",
+    "NeurogymTrials",
+    "PerceptualDecision",
     "RecordingsDataModule",
     "SeriesDataModule",
     "Splits",
     "Stimuli",
     "Stream",
     "TensorDataModule",
+    "Trials",
     "WhatWhere",
     "by_name",
     "collect_events",

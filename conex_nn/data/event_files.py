@@ -140,8 +140,8 @@ def require_tonic() -> Any:
         'tonic'
     """
     try:
-        import tonic
-        import tonic.io
+        import tonic  # pyright: ignore[reportMissingImports]
+        import tonic.io  # pyright: ignore[reportMissingImports]
     except ImportError as error:
         raise ImportError(
             "Expected tonic, which reads the files of event cameras, got none. Install it: "

@@ -3,20 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, cast
 
-import lightning as L
 import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.lr_scheduler import LRScheduler
 from torchmetrics.classification import MulticlassAccuracy
 from typing_extensions import override
 
-from conex_nn.memory import keep_memory
 from conex_nn.plasticity import Payoff
 from conex_nn.recording import record, spiking_layers
 from conex_nn.training.batch_checks import Batch, check_batch, check_outputs, check_scores
-from conex_nn.training.clock import Clock
 from conex_nn.training.decode import spike_count
 from conex_nn.training.evaluation import Evaluation
 from conex_nn.training.heads import Head, Heads
@@ -24,18 +21,14 @@ from conex_nn.training.label_assignment import LabelAssignment
 from conex_nn.training.losses import takes_sequence
 from conex_nn.training.modulation import check_payoff, teach
 from conex_nn.training.padding import decode_padded, loss_padded, own_values
-from conex_nn.training.plastic_weights import check_optimizer, check_rules_see_no_padding, give_changes, plastic_weights
-from conex_nn.training.random_state import random_states, restore_random_states
+from conex_nn.training.plastic_weights import check_rules_see_no_padding
 from conex_nn.training.readout import read_out, readout_address, step_length, time_first
-from conex_nn.training.same_model import check_same_model
-from conex_nn.training.scheduling import scheduling
+from conex_nn.training.trainable import Trainable
 
 __all__ = ["SpikingClassifier"]
 
-_RANDOM_STATES = "random_states"
 
-
-class SpikingClassifier(L.LightningModule):
+class SpikingClassifier(Trainable):
     """Train, validate and test a spiking network as a classifier, under a Lightning ``Trainer``.
 
     A batch is ``(x, labels)`` with x ``(batch, time, *features)``, as :mod:`conex_nn.data` gives it, or several by
@@ -130,28 +123,20 @@ class SpikingClassifier(L.LightningModule):
         detach_every: int | None = None,
         checkpoint_every: int | None = None,
     ) -> None:
-        super().__init__()
-        if not isinstance(net, nn.Module):
-            raise TypeError(f"Expected `net` to be a torch module, got {type(net).__name__}.")
+        super().__init__(net, optimizer=optimizer, scheduler=scheduler, scheduler_interval=scheduler_interval)
         if num_classes < 2:
             raise ValueError(f"Expected `num_classes` to be at least 2 [1], got {num_classes}.")
         if not 1 <= top_k <= num_classes:
             raise ValueError(f"Expected `top_k` to be from 1 to `num_classes` = {num_classes} [1], got {top_k}.")
-        if scheduler_interval not in ("epoch", "step"):
-            raise ValueError(f'Expected `scheduler_interval` to be "epoch" or "step", got {scheduler_interval!r}.')
         # Modules and callables stay out: a checkpoint holds only what can be loaded with weights_only=True.
         self.save_hyperparameters(
             "num_classes", "readout", "scheduler_interval", "top_k", "dt", "detach_every", "checkpoint_every"
         )
-        self.net = net
         self.num_classes = num_classes
         self.readout = readout_address(net, readout)
         self.heads = Heads(net, heads or {})
         self.decode = decode
         self.loss = loss
-        self.make_optimizer = optimizer
-        self.make_scheduler = scheduler
-        self.scheduler_interval: Literal["epoch", "step"] = scheduler_interval
         if isinstance(assignment, bool):
             self.assignment = LabelAssignment(num_classes) if assignment else None
         elif assignment.num_classes != num_classes:
@@ -174,8 +159,6 @@ class SpikingClassifier(L.LightningModule):
         self.validation = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=self.dt)
         self.testing = Evaluation(net, num_classes=num_classes, top_k=top_k, dt=self.dt, thorough=True)
         self.confusion: Tensor | None = None
-        self._to_restore: list[dict[str, Any]] | None = None
-        self.clock: Clock | None = None
 
     @override
     def forward(self, x: Any, lengths: Tensor | None = None) -> Tensor:
@@ -257,10 +240,6 @@ class SpikingClassifier(L.LightningModule):
             self._log_mean(f"train/{name}", penalty, samples=outputs.shape[1])
         return outputs, others, sum(penalties.values())
 
-    def _log_mean(self, name: str, value: Tensor, *, samples: int, prog_bar: bool = False) -> None:
-        """Log the mean of an epoch, over samples and processes."""
-        self.log(name, value, on_step=False, on_epoch=True, sync_dist=True, batch_size=samples, prog_bar=prog_bar)
-
     @override
     def validation_step(self, batch: Sequence[Tensor], batch_idx: int) -> None:
         self._evaluate(batch, "val", self.validation)
@@ -307,17 +286,8 @@ class SpikingClassifier(L.LightningModule):
             self._assign()  # in the middle of the first epoch
 
     @override
-    def on_validation_epoch_end(self) -> None:
-        # Lightning would do this after the checkpoint of the epoch is saved, and it would be lost on resuming.
-        if self.trainer.state.fn == TrainerFn.FITTING and not self.trainer.sanity_checking:
-            for config in self.trainer.lr_scheduler_configs:
-                if isinstance(config.scheduler, ReduceLROnPlateau):
-                    config.scheduler.step(float(self.validation.loss.compute()))
-
-    @override
-    def lr_scheduler_step(self, scheduler: Any, metric: Any) -> None:
-        if not isinstance(scheduler, ReduceLROnPlateau):
-            super().lr_scheduler_step(scheduler, metric)
+    def validation_loss(self) -> float:
+        return float(self.validation.loss.compute())
 
     @override
     def on_test_epoch_start(self) -> None:
@@ -329,74 +299,14 @@ class SpikingClassifier(L.LightningModule):
         self.confusion = self.testing.confusion.compute().cpu()
 
     @override
-    def configure_optimizers(self) -> Any:
-        parameters = [] if self.clock is not None else [p for p in self.parameters() if p.requires_grad]
-        plastic = plastic_weights(self.net)
-        parameters += [each.weight for each in plastic if each.into == "grad" and not each.weight.requires_grad]
-        if not parameters and not plastic and all(getattr(m, "rule", None) is None for m in self.net.modules()):
-            raise ValueError(
-                "Expected `net` to have something to train, got neither a parameter with `requires_grad` nor a rule "
-                "(`connect(..., rule=)`, `attach(rule, ...)`)."
-            )
-        if not parameters:
-            optimizer = cast(Clock, self.clock).optimizer()
-            check_optimizer(self.net, optimizer)
-            return optimizer
-        optimizer = self.make_optimizer(cast("list[nn.Parameter]", parameters))
-        check_optimizer(self.net, optimizer)
-        if self.make_scheduler is None:
-            return optimizer
-        making = scheduling(self.make_scheduler, optimizer, self.trainer, interval=self.scheduler_interval)
-        return {"optimizer": optimizer, "lr_scheduler": making}
-
-    @override
-    def on_before_optimizer_step(self, optimizer: Optimizer) -> None:
-        give_changes(self.net)
-
-    @override
-    def setup(self, stage: str) -> None:
-        if stage == "fit":
-            self.clock = None
-            self.clock = None if any(p.requires_grad for p in self.parameters()) else Clock()
-            if self.trainer.strategy.root_device.type == "cpu":
-                keep_memory()
-
-    @override
     def on_fit_start(self) -> None:
         check_payoff(self.net, self.payoff, dict(self.modulators.items()))
-
-    @override
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint[_RANDOM_STATES] = random_states(self.device)
-
-    @override
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        if self._trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
-            self._to_restore = checkpoint.get(_RANDOM_STATES)
-            self._restore()
-
-    def _restore(self) -> None:
-        if self._to_restore is not None:
-            restore_random_states(self._to_restore, self.trainer.strategy.root_device)
-
-    # From a checkpoint at the end of an epoch, Lightning draws until the first batch what it draws between two epochs:
-    # the loader's seed. From one of before that (after validation), it first ends the epoch, and draws one seed more.
-
-    @override
-    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
-        self._to_restore = None
 
     @override
     def on_train_epoch_end(self) -> None:
         if self.assignment is not None and not self.assignment.assigned:
             self._assign()  # of a first epoch that was broken off, as by `max_steps`
-        self._restore()
-
-    @override
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        if strict:
-            check_same_model(self.state_dict(), state_dict)
-        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+        super().on_train_epoch_end()
 
 
 def _exact(ys: Tensor) -> Tensor:

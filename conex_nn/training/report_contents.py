@@ -11,8 +11,9 @@ from typing import Any
 import torch
 
 from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.trainable import Trainable
 
-__all__ = ["contents", "versions"]
+__all__ = ["contents", "of_the_run", "tested", "versions"]
 
 
 def contents(
@@ -47,8 +48,7 @@ def contents(
         >>> report["accuracy"], report["per_class"], report["samples"]
         (0.875, {'a': 0.75, 'b': 1.0}, 8)
     """
-    figures = {name.removeprefix("test/"): value for name, value in logged.items() if name.startswith("test/")}
-    figures = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+    figures = tested(logged)
     rates = {name.removeprefix("rate/"): value for name, value in figures.items() if name.startswith("rate/")}
     report: dict[str, Any] = {"accuracy": figures.pop("accuracy", None)}
     report |= {name: value for name, value in figures.items() if not name.startswith("rate/")}
@@ -60,16 +60,50 @@ def contents(
             name: None if math.isnan(share) else share for name, share in zip(class_names, shares, strict=True)
         }
         report["samples"] = int(counts.sum())
-    report["parameters"] = sum(parameter.numel() for parameter in model.net.parameters())
-    report["epochs"] = len(history)
-    report["seconds"] = seconds
-    report["device"] = model.device.type
-    report["config"] = dict(config)
+    return report | of_the_run(model, seconds=seconds, config=config, history=history)
+
+
+def tested(logged: Mapping[str, float]) -> dict[str, float | None]:
+    """Return the figures of a test by their names without ``test/``; None for one that is not finite.
+
+    Args:
+        logged: What was logged, by name.
+
+    Example:
+        >>> tested({"test/loss": 0.5, "test/latency": float("nan"), "val/loss": 0.4})
+        {'loss': 0.5, 'latency': None}
+    """
+    figures = {name.removeprefix("test/"): value for name, value in logged.items() if name.startswith("test/")}
+    return {name: value if math.isfinite(value) else None for name, value in figures.items()}
+
+
+def of_the_run(
+    model: Trainable, *, seconds: float, config: Mapping[str, Any], history: Sequence[Mapping[str, int | float]]
+) -> dict[str, Any]:
+    """Return what a report says of any run: size, time, device, configuration, seed, versions, learning curves.
+
+    Args:
+        model: What was trained.
+        seconds: Wall-clock time [s].
+        config: Configuration of the run.
+        history: One mapping per epoch of training.
+
+    Example:
+        >>> model = SpikingClassifier(torch.nn.Linear(4, 2), num_classes=2)
+        >>> of_the_run(model, seconds=1.0, config={"seed": 3}, history=[])["seed"]
+        3
+    """
     seed = config.get("seed", os.environ.get("PL_GLOBAL_SEED"))  # L.seed_everything leaves it there
-    report["seed"] = None if seed is None else int(seed)
-    report["versions"] = versions()
-    report["history"] = [dict(epoch) for epoch in history]
-    return report
+    return {
+        "parameters": sum(parameter.numel() for parameter in model.net.parameters()),
+        "epochs": len(history),
+        "seconds": seconds,
+        "device": model.device.type,
+        "config": dict(config),
+        "seed": None if seed is None else int(seed),
+        "versions": versions(),
+        "history": [dict(epoch) for epoch in history],
+    }
 
 
 def versions() -> dict[str, str]:

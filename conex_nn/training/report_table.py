@@ -10,10 +10,12 @@ __all__ = ["table"]
 # Name in the report: how to call it, how to write it.
 _ROWS = {
     "accuracy": ("accuracy", "{:.2%}"),
+    "accuracy/": ("accuracy of {}", "{:.2%}"),
     "top_": ("accuracy of {} guesses", "{:.2%}"),
     "f1": ("F1, mean over classes", "{:.4f}"),
     "calibration_error": ("calibration error", "{:.4f}"),
     "loss": ("loss", "{:.4f}"),
+    "threshold": ("threshold of {}", "{:.4g}"),
     "latency": ("decision after", "{:.1f} ms"),
     "rate": ("firing rate of {}", "{:.1f} Hz"),
     "sparsity": ("silent neuron-steps", "{:.2%}"),
@@ -55,8 +57,8 @@ def table(report: Mapping[str, Any]) -> Table:
 
 def _lines(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for key, (label, form) in _ROWS.items():
-        if key == "rate":
-            found = dict(report.get("rate", {}))
+        if key in ("rate", "threshold"):  # a figure for each of several things
+            found = dict(report.get(key, {}))
         else:
             found = {name.removeprefix(key): value for name, value in report.items() if _is(name, key)}
         for name, value in found.items():
@@ -65,4 +67,4 @@ def _lines(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _is(name: str, key: str) -> bool:
-    return name.startswith(key) if key.endswith("_") else name == key
+    return name.startswith(key) if key.endswith(("_", "/")) else name == key

@@ -1,8 +1,4 @@
-<<<<<<< HEAD
-"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity`` or ``data``."""
-=======
-"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity`` or ``rates``."""
->>>>>>> rates
+"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity``, ``rates`` or ``data``."""
 
 import json
 import platform
@@ -27,15 +23,9 @@ class Config:
 
     cases: tuple[str, ...] = ()
     """Sizes: small, large, conv, huge of `train`; single, batch, learn of `column`; those of
-<<<<<<< HEAD
-    `plasticity` are in its table; poisson, latency of `data`. Default all but huge."""
+    `plasticity` are in its table; 100 and 256 of `rates`; poisson, latency of `data`. Default all but huge."""
     epochs: int | None = None
     """Turns that each contestant takes; by default 5, of `data` 1 [1]."""
-=======
-    `plasticity` are in its table; 100 and 256 of `rates`. Default all but huge."""
-    epochs: int = 5
-    """Turns that each contestant takes [1]."""
->>>>>>> rates
     steps: int = 5
     """Steps of a turn [1]."""
     quick: bool = False
@@ -61,11 +51,6 @@ def main(name: str, config: Config) -> None:
     if config.quick:
         cases, rounds, steps = [suite.quick], 1, 2
     config.out.mkdir(parents=True, exist_ok=True)
-<<<<<<< HEAD
-=======
-    installed = {each.metadata["name"].lower(): each.version for each in distributions()}
-    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "nn4n", "numba", "triton")
->>>>>>> rates
     figures = {}
     for case, measured in compare(suite, cases=cases, rounds=rounds, steps=steps, seed=config.seed):
         figures[case] = measured
@@ -97,7 +82,7 @@ def encode(config: Config) -> None:
 def write(config: Config, figures: dict[str, Any], *, seconds: float) -> None:
     """Leave ``report.json`` with what is known so far."""
     installed = {each.metadata["name"].lower(): each.version for each in distributions()}
-    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "numba", "triton")
+    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "nn4n", "numba", "triton")
     report = {
         "benchmark": figures,
         "seconds": seconds,
