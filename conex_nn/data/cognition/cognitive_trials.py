@@ -93,8 +93,18 @@ class CognitiveTrials(L.LightningDataModule):
             seed=self.seed,
             stream=stream,
             num_workers=self.num_workers,
-            epoch=0 if self.trainer is None else self.trainer.current_epoch,
+            epoch=lambda: epoch_of(self.trainer),
         )
+
+
+def epoch_of(trainer: L.Trainer | None) -> int:
+    """Return the number of the epoch that a trainer is about to begin, also where it has just been resumed [1].
+
+    Args:
+        trainer: The trainer, or None.
+    """
+    # `current_epoch` lags behind in a checkpoint that was saved as an epoch ended.
+    return 0 if trainer is None else trainer.fit_loop.epoch_progress.current.processed
 
 
 def check_sizes(*, batch_size: int, batches: int, num_workers: int) -> None:
@@ -120,7 +130,7 @@ def trial_loader(
     seed: int = 0,
     stream: int = 0,
     num_workers: int = 0,
-    epoch: int = 0,
+    epoch: Callable[[], int] | None = None,
 ) -> DataLoader[Any]:
     """Return a loader of batches of trials, batch first.
 
@@ -131,7 +141,7 @@ def trial_loader(
         seed: Seed of all trials [1].
         stream: 0 for training, whose trials are new in each epoch; others stay the same [1].
         num_workers: Processes that make batches [1].
-        epoch: Where training begins: on resuming, Lightning makes the first iterator before it tells the epoch [1].
+        epoch: Says which epoch is about to begin, see :class:`FreshBatches`.
 
     Example:
         >>> from conex_nn.data import PerceptualDecision
@@ -139,13 +149,10 @@ def trial_loader(
         3
     """
     data = TrialBatches(trials, batch_size=batch_size, batches=batches, seed=seed, stream=stream)
-    sampler = FreshBatches(data) if stream == 0 else None
-    if sampler is not None:
-        sampler.set_epoch(epoch)
     return DataLoader(
         data,
         batch_size=None,
-        sampler=sampler,
+        sampler=FreshBatches(data, epoch=epoch) if stream == 0 else None,
         num_workers=num_workers,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=num_workers > 0,

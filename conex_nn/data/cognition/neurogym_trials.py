@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from conex_nn.data.cognition.cognitive_trials import check_sizes, trial_loader
+from conex_nn.data.cognition.cognitive_trials import check_sizes, epoch_of, trial_loader
 from conex_nn.data.cognition.trials import Trials
 
 __all__ = ["NeurogymTrials"]
@@ -134,7 +134,7 @@ class NeurogymTrials(L.LightningDataModule):
             seed=self.seed,
             stream=stream,
             num_workers=self.num_workers,
-            epoch=0 if self.trainer is None else self.trainer.current_epoch,
+            epoch=lambda: epoch_of(self.trainer),
         )
 
 
