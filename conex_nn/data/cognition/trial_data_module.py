@@ -70,8 +70,8 @@ class TrialDataModule(L.LightningDataModule, ABC):
     def _epoch(self) -> int:
         """Return the number of the epoch that is about to begin."""
         # `current_epoch` lags behind in a checkpoint that was saved as an epoch ended.
-        told = 0 if self.trainer is None else self.trainer.fit_loop.epoch_progress.current.processed
-        return max(told, self._resumed_at)
+        progress: Any = None if self.trainer is None else self.trainer.fit_loop.epoch_progress.current
+        return max(0 if progress is None else progress.processed, self._resumed_at)
 
     @override
     def train_dataloader(self) -> DataLoader[Any]:
