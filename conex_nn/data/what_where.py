@@ -13,6 +13,7 @@ from conex_nn.data.labelled_images import to_intensity
 from conex_nn.data.location_dataset import LocationDataset
 from conex_nn.data.seeded import check_global_draws
 from conex_nn.encoders import GridCrop, Looks, PlaceInGrid
+from conex_nn.encoders.composition import check_encodes_once
 
 
 class WhatWhere(L.LightningDataModule):
@@ -40,8 +41,8 @@ class WhatWhere(L.LightningDataModule):
         seed: Seed of scenes and looks for validation and test [1].
 
     Raises:
-        ValueError: If a number is out of range, `data` encodes, or a transform has a generator of its own; at its use:
-            encoded inputs of unequal lengths, a mask that is no mask of one look.
+        ValueError: If a number is out of range, `data` encodes, an encoder encodes twice, or a transform has a
+            generator of its own; at its use: encoded inputs of unequal lengths, a mask that is no mask of one look.
 
     Example:
         >>> from conex_nn.data import Digits
@@ -78,6 +79,8 @@ class WhatWhere(L.LightningDataModule):
         batch_size = int(getattr(data, "batch_size", 0)) if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"Expected `batch_size` to be at least 1 [1], got {batch_size}.")
+        check_encodes_once(encoder)
+        check_encodes_once(location_encoder)
         for name, each in (("hide", hide), ("clutter", clutter), ("look", look)):
             check_global_draws(name, each)
         self.data = data

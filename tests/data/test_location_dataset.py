@@ -197,6 +197,11 @@ def test_the_digit_is_not_told_by_the_order_of_looks():
             "Expected `data` without an encoder, got one.",
         ),
         (lambda: module(batch_size=0), "Expected `batch_size` to be at least 1 [1], got 0."),
+        (lambda: module(encoder=torch.nn.Sequential(InTurn(Poisson(2)), Latency(2))), "to encode once, got Poisson"),
+        (
+            lambda: LocationDataset(DATA, GridCrop(2, 3), encoder=InTurn(torch.nn.Sequential(Poisson(2), Latency(2)))),
+            "to encode once, got Poisson and then Latency",
+        ),
         (lambda: module(hide=GridErase(2, 2, generator=torch.Generator())), "Expected `hide` to draw from"),
         (lambda: module(hide=GridErase(2, 2)).scene(torch.zeros(1, 4, 4)), "Expected `hide` to be a mask of one look"),
     ],
