@@ -47,8 +47,14 @@ class Report(RunReport):
         self._sample: tuple[Tensor | dict[str, Tensor], int] | None = None
 
     @override
-    def on_test_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    def on_test_batch_end(  # what is no batch has then been told of
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         if batch_idx == 0 and dataloader_idx == 0 and trainer.is_global_zero:
             x, labels, *lengths = batch

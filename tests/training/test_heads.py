@@ -115,6 +115,28 @@ def test_a_chain_has_heads_too():
     )
 
 
+def test_a_head_reads_a_layer_that_ran_over_time_and_batch_together():
+    chain = cx.Sequential(nn.Flatten(), nn.Linear(6, 8), cx.LIF(tau_mem=2.0), nn.Linear(8, 3), cx.LI())
+    head = Head(num_classes=8, readout="1", decode=mean_membrane)
+    model = SpikingClassifier(chain, num_classes=3, decode=mean_membrane, heads={"hidden": head})
+    model.log = lambda *_, **__: None
+    x = torch.rand(4, 5, 6)
+    labels = {"class": torch.tensor([0, 1, 2, 0]), "hidden": torch.tensor([7, 0, 1, 2])}
+    scores, _ = chain(x.movedim(0, 1))
+    hidden = chain[1](x).mean(1)
+    expected = F.cross_entropy(scores.mean(0), labels["class"]) + F.cross_entropy(hidden, labels["hidden"])
+    assert_close(model.training_step((x, labels), 0), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
+def test_labels_of_any_integer_type(dtype):
+    model = classifier()
+    model.log = lambda *_, **__: None
+    x, labels = batch()
+    expected = model.training_step((x, labels), 0)
+    assert_close(model.training_step((x, {name: each.to(dtype) for name, each in labels.items()}), 0), expected)
+
+
 def test_inputs_by_address_need_no_heads(tmp_path):
     model = classifier(heads={})
     x, labels = batch()
@@ -155,6 +177,8 @@ def _with(part, **changes):
             "equally many samples, got 5 of 'what' and 4 of 'where'",
         ),
         (_with("labels", where=torch.full((5,), 4)), ValueError, r"`labels\['where'\]` to be from 0 to 3"),
+        (_with("labels", where=[0] * 5), TypeError, r"`labels\['where'\]` to be a tensor, got list"),
+        (_with("labels", what=[0] * 5), TypeError, r"`labels\['what'\]` to be a tensor, got list"),
         (_with("labels", where=torch.zeros(5)), TypeError, r"`labels\['where'\]` to be class indices"),
         (
             _with("labels", where=torch.zeros(5, 2).long()),
