@@ -31,8 +31,8 @@ class LocationDataset(Dataset[tuple[Any, ...]]):
             to draw anew each time, from torch's global generator.
 
     Raises:
-        ValueError: If an encoder encodes twice; at its use: a look that returns something else, samples or locations of unequal shapes; with a
-            `seed`, a transform with a generator of its own.
+        ValueError: If an encoder encodes twice, or, with a `seed`, a transform has a generator of its own; at its use:
+            a look that returns something else, samples or locations of unequal shapes.
 
     Example:
         >>> from conex_nn.data import LabelledImages

@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from conex_nn.data.encoded import Encoded
 from conex_nn.data.labelled_images import to_intensity
-from conex_nn.data.seeded import check_global_draws, seeded
+from conex_nn.data.seeded import check_global_draws, mixed_seed, seeded
 from conex_nn.encoders.composition import check_encodes_once
 
 SILENT = -1
@@ -181,7 +181,7 @@ class _Presented:
         if walk > 0 and not self.stream.loop:
             return None
         place_of_all = walk * len(self.stream.data) + self.share[place]  # pyright: ignore[reportArgumentType]
-        with seeded(_seed(self.stream.seed, self.epoch, place_of_all, 1)):  # other draws in each process
+        with seeded(mixed_seed(self.stream.seed, self.epoch, place_of_all, 1)):  # other draws in each process
             inputs, label = _parts(self.stream.data, self._index(walk, place))
             encoded = {address: self._encode(address, x) for address, x in inputs.items()}
         return encoded, label
@@ -190,7 +190,7 @@ class _Presented:
         if not self.stream.shuffle:
             return self.share[place]
         if self._order is None or self._order[0] != walk:
-            generator = torch.Generator().manual_seed(_seed(self.stream.seed, self.epoch, walk, 0))
+            generator = torch.Generator().manual_seed(mixed_seed(self.stream.seed, self.epoch, walk, 0))
             order = torch.randperm(len(self.stream.data), generator=generator).tolist()  # pyright: ignore
             self._order = (walk, [order[index] for index in self.share])
         return self._order[1][place]
@@ -261,8 +261,3 @@ def _share(samples: int) -> range:
     if samples < processes:
         raise ValueError(f"Expected `data` to have a sample for each of {processes} processes, got {samples}.")
     return range(dist.get_rank(), samples // processes * processes, processes)
-
-
-def _seed(*parts: int) -> int:
-    """Return a seed that mixes numbers."""
-    return hash(parts) & 0x7FFF_FFFF_FFFF_FFFF

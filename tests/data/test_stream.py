@@ -248,7 +248,10 @@ def test_fewer_samples_than_processes_are_refused(monkeypatch):
         ),
         ({"encoder": InTurn(Poisson(2, generator=torch.Generator()))}, "Leave its `generator` out."),
         ({"encoder": nn.Sequential(Poisson(2), Latency(2))}, "to encode once, got Poisson and then Latency"),
-        ({"encoder": {"": nn.Sequential(InTurn(Poisson(2)), Latency(2))}}, "to encode once, got Poisson and then Latency"),
+        (
+            {"encoder": {"": nn.Sequential(InTurn(Poisson(2)), Latency(2))}},
+            "to encode once, got Poisson and then Latency",
+        ),
         ({"data": Encoded(DATA, Poisson(2)), "encoder": Latency(2)}, "which is encoded already: `nn.Identity()`"),
         ({"data": Encoded(DATA, Poisson(2))}, "which is encoded already: `nn.Identity()`"),
     ],

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import conex_nn as cx
 from conex_nn.data import TensorDataModule, WhatWhere
 from conex_nn.encoders import ConstantCurrent, InTurn
-from conex_nn.training import Head, Report, SpikingClassifier, mean_membrane
+from conex_nn.training import ActivityImages, Head, Report, SpikingClassifier, mean_membrane
 
 from .stripes import images, trainer
 
@@ -77,6 +77,19 @@ def test_what_and_where_are_learned_and_reported(tmp_path):
     assert report["samples"] == 24
     assert (tmp_path / "raster.png").stat().st_size > 5000
     assert runner.predict(model, datamodule=scenes)[0].shape == (12, 3)
+
+
+def test_pictures_of_inputs_by_address_and_without_padding(tmp_path):
+    x, labels = batch()
+    lengths = torch.tensor([3, 8, 2, 8, 1])
+    loader = torch.utils.data.DataLoader([(x, labels, lengths)], batch_size=None)
+    pictures = ActivityImages(tmp_path)
+    trainer(tmp_path, max_epochs=1, callbacks=[pictures]).fit(classifier(), loader)
+    assert (tmp_path / "raster-1.png").stat().st_size > 5000
+    assert {address: tuple(each.shape[:2]) for address, each in pictures._sample.items()} == {
+        "retina.sensory": (1, 3),
+        "retina.location": (1, 3),
+    }
 
 
 def test_losses_add_up():

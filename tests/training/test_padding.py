@@ -245,7 +245,7 @@ def test_a_bad_batch_is_told_of_with_a_report_as_well(tmp_path):
 
 def test_recordings_without_an_encoder():
     t = torch.arange(4)
-    with pytest.raises(TypeError, match="x to be a tensor, or several by address, got Events. An encoder makes"):
+    with pytest.raises(TypeError, match=r"x to be a tensor, or several by address, got Events\. An encoder makes"):
         check_batch((Events(t, t, t % 2, t, torch.tensor([0, 2, 4])), torch.tensor([0, 1])), num_classes=CLASSES)
 
 

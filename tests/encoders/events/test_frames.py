@@ -184,9 +184,9 @@ def test_what_is_no_recording():
     for dtype in (torch.uint16, torch.uint32, torch.uint64):  # of which torch computes little
         with pytest.raises(TypeError, match=rf"`events\.x` to be of a signed type .*got {dtype}.*torch\.int32"):
             FramesByTime(SIZE, time=3)(events._replace(x=events.x.to(dtype)))
+    t = torch.tensor([5, 3, 4], dtype=torch.uint8)  # a difference of bytes is never negative
     with pytest.raises(ValueError, match=r"order of time within a recording, got 3 \[µs\] after 5 at event 1"):
-        bytes_ = torch.tensor([5, 3, 4], dtype=torch.uint8)  # a difference of bytes is never negative
-        FramesByTime(SIZE, time=3)(Events(bytes_, bytes_, bytes_ % 2, bytes_))
+        FramesByTime(SIZE, time=3)(Events(t, t, t % 2, t))
     with pytest.raises(ValueError, match=r"`events.y` of shape \(20,\).*got \(19,\)"):
         FramesByTime(SIZE, time=3)(events._replace(y=events.y[1:]))
 
