@@ -58,6 +58,7 @@ class CognitiveTrials(L.LightningDataModule):
         if not isinstance(task, CognitiveTask | MultiTask):
             raise TypeError(f"Expected `task` to be a CognitiveTask or a MultiTask, got {type(task).__name__}.")
         check_sizes(batch_size=batch_size, batches=batches, num_workers=num_workers)
+        check_evaluation(validation_batches=validation_batches, test_batches=test_batches)
         self.task = task
         self.input_names = task.input_names
         self.class_names = task.class_names
@@ -110,6 +111,18 @@ def check_sizes(*, batch_size: int, batches: int, num_workers: int) -> None:
             raise ValueError(f"Expected `{name}` to be at least 1, got {value}.")
     if num_workers < 0:
         raise ValueError(f"Expected `num_workers` to be 0 or more, got {num_workers}.")
+
+
+def check_evaluation(*, validation_batches: int, test_batches: int) -> None:
+    """Raise unless the numbers of batches to evaluate on are in range; 0 is for none.
+
+    Args:
+        validation_batches: Batches of a validation [1].
+        test_batches: Batches of the test [1].
+    """
+    for name, value in {"validation_batches": validation_batches, "test_batches": test_batches}.items():
+        if value < 0:
+            raise ValueError(f"Expected `{name}` to be 0 or more, got {value}.")
 
 
 def trial_loader(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from conex_nn.data.cognition.cognitive_trials import check_sizes, trial_loader
+from conex_nn.data.cognition.cognitive_trials import check_evaluation, check_sizes, trial_loader
 from conex_nn.data.cognition.trials import Trials
 
 __all__ = ["NeurogymTrials"]
@@ -67,6 +67,7 @@ class NeurogymTrials(L.LightningDataModule):
     ) -> None:
         super().__init__()
         check_sizes(batch_size=batch_size, batches=batches, num_workers=num_workers)
+        check_evaluation(validation_batches=validation_batches, test_batches=test_batches)
         if not decision_weight >= 0:
             raise ValueError(f"Expected `decision_weight` to be 0 or more [1], got {decision_weight}.")
         self.env = _made(task, dict(options or {}))
@@ -125,6 +126,10 @@ class NeurogymTrials(L.LightningDataModule):
     @override
     def test_dataloader(self) -> DataLoader[Any]:
         return self._loader(2)
+
+    @override
+    def predict_dataloader(self) -> DataLoader[Any]:
+        return self.test_dataloader()
 
     def _loader(self, stream: int) -> DataLoader[Any]:
         return trial_loader(
