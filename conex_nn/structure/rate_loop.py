@@ -134,5 +134,5 @@ class RateLoop(nn.Module):
                 state = self.initial_state(block[0])
             return scan(lambda x, s: self._step(x, s, dt), block, state)
 
-        rates, state = in_blocks(run, xs, state, detach_every=detach_every)
-        return self.net._read(rates), state
+        rates, last = in_blocks(run, xs, state, detach_every=detach_every)
+        return self.net._read(rates), last
