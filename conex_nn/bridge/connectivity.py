@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from conex_nn.neurons import LI, LIF
 from conex_nn.rates import CTRNN, Areas
+from conex_nn.rates.layer import existing
 from conex_nn.structure.container import Container
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.population import Population, Source
@@ -32,8 +33,8 @@ def to_spiking(
     Each area becomes a population of its name, or, with signs, the populations ``exc`` and ``inh`` in a container of
     its name; a network without areas is ``"all"``. ``"input"`` is where input enters, at once; recurrent spikes arrive
     one step later; ``"readout"``, if there is one, are leaky integrators of the readout's weights. The weights are
-    copies, and masks stay masks. A neuron's bias becomes its resting potential. With ``neuron`` making
-    :class:`conex_nn.LI`, it is the rate network with the identity for its activation.
+    copies, and masks stay masks, also where a weight happens to be 0. A neuron's bias becomes its resting potential.
+    With ``neuron`` making :class:`conex_nn.LI`, it is the rate network with the identity for its activation.
 
     Args:
         net: A rate network.
@@ -72,14 +73,17 @@ def to_spiking(
     if net.readout is not None and net.output_size is not None:
         parts["readout"] = Population(net.output_size, LI(tau_mem=readout_tau))
     spiking = Neocortex(dt=dt, **parts)
+    every = torch.arange(net.input_size)
     for post, rows in places.items():
-        _connect(spiking, "input", post, net.input.weight[rows], latency=0, gain=1.0)
+        _connect(spiking, "input", post, net.input, (rows, every), latency=0, gain=1.0)
         for pre, columns in places.items():
-            _connect(spiking, pre, post, net.recurrent.weight[rows][:, columns], latency=1, gain=gain)
-    if net.readout is not None:
+            _connect(spiking, pre, post, net.recurrent, (rows, columns), latency=1, gain=gain)
+    if net.readout is not None and net.output_size is not None:
         for pre, columns in places.items():
-            _connect(spiking, pre, "readout", net.readout.weight[:, columns], latency=0, gain=gain)
-    return spiking
+            _connect(
+                spiking, pre, "readout", net.readout, (torch.arange(net.output_size), columns), latency=0, gain=gain
+            )
+    return spiking.to(net.recurrent.weight.dtype)
 
 
 def _populations(net: CTRNN) -> dict[str, Tensor]:
@@ -99,13 +103,24 @@ def _populations(net: CTRNN) -> dict[str, Tensor]:
     return {address: place for address, place in places.items() if len(place)}
 
 
-def _connect(spiking: Neocortex, source: str, target: str, weight: Tensor, *, latency: int, gain: float) -> None:
-    """Connect two populations where there is a synapse."""
-    mask = (weight != 0).cpu()
+def _connect(
+    spiking: Neocortex,
+    source: str,
+    target: str,
+    layer: nn.Linear,
+    place: tuple[Tensor, Tensor],
+    *,
+    latency: int,
+    gain: float,
+) -> None:
+    """Connect two populations where there is a synapse, by the rows and columns of a layer."""
+    rows, columns = place
+    weight = layer.weight.cpu()[rows][:, columns]
+    mask = existing(layer).cpu()[rows][:, columns]
     if not mask.any():
         return
     inhibitory = source.endswith(".inh")
-    values = (-weight if inhibitory else weight).detach().cpu().clone()
+    values = (-weight if inhibitory else weight).detach().clone()
     options: dict[str, Any] = {} if mask.all() else {"mask": mask}
     spiking.connect(source, target, Dense, weight=values, latency=latency, gain=gain, **options)
 

@@ -97,10 +97,16 @@ class RateLoop(nn.Module):
         Returns:
             Output of the rate network, and the state after the step.
         """
-        output, rates = self.net.step(torch.cat([x, state.filtered.v], -1), state.rates, dt=dt)
-        spikes, neuron = self.neuron.step(self.forth(rates.rate[..., self.place]), state.neuron, dt=dt)
+        self.net._check_step(dt)
+        rate, state = self._step(x, state, dt)
+        return self.net._read(rate), state
+
+    def _step(self, x: Tensor, state: RateLoopState, dt: float) -> tuple[Tensor, RateLoopState]:
+        """Advance by one step and return the rates, which are read out of all steps at once."""
+        rate, rates = self.net._step(torch.cat([x, state.filtered.v], -1), state.rates, dt)
+        spikes, neuron = self.neuron.step(self.forth(rate[..., self.place]), state.neuron, dt=dt)
         _, filtered = self.filter.step(spikes, state.filtered, dt=dt)
-        return output, RateLoopState(rates, neuron, filtered)
+        return rate, RateLoopState(rates, neuron, filtered)
 
     @override
     def forward(
@@ -118,11 +124,15 @@ class RateLoop(nn.Module):
             Outputs of all steps, and the state after the last.
         """
         check_sequence(xs)
-        initial = self.initial_state(xs[0])
-        if state is None:
-            state = initial
-        else:
-            for part, expected in zip(state, initial, strict=True):
+        self.net._check_step(dt)
+        if state is not None:
+            for part, expected in zip(state, self.initial_state(xs[0]), strict=True):
                 check_state(part, expected, xs)
-        run = lambda block, s: scan(lambda x, s: self.step(x, s, dt=dt), block, s)  # noqa: E731
-        return in_blocks(run, xs, state, detach_every=detach_every)
+
+        def run(block: Tensor, state: RateLoopState | None) -> tuple[Tensor, RateLoopState]:
+            if state is None:  # made within the first block, which has its gradient
+                state = self.initial_state(block[0])
+            return scan(lambda x, s: self._step(x, s, dt), block, state)
+
+        rates, last = in_blocks(run, xs, state, detach_every=detach_every)
+        return self.net._read(rates), last

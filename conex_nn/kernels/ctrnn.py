@@ -4,6 +4,7 @@ No step is recorded by autograd. The backward pass carries one gradient from ste
 recurrent weights is one matrix product over all steps at its end.
 """
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -35,13 +36,19 @@ _SAME = {nn.functional.relu: torch.relu, nn.ReLU: torch.relu, nn.Tanh: torch.tan
 def _known(activation: Activation) -> Any:
     """Return the name under which the tables know an activation."""
     if isinstance(activation, nn.Module):
-        if activation._forward_hooks or activation._forward_pre_hooks:
-            return activation
         return _SAME.get(type(activation), activation)
     try:
         return _SAME.get(activation, activation)
     except TypeError:  # not hashable
         return None
+
+
+def _hooked(activation: Activation) -> bool:
+    """Whether somebody watches an activation, who would see the fused loop's calls in place of the steps'."""
+    return isinstance(activation, nn.Module) and any(
+        part._forward_hooks or part._forward_pre_hooks or part._backward_hooks or part._backward_pre_hooks
+        for part in activation.modules()
+    )
 
 
 def acts_alone(activation: Activation, neurons: int) -> bool:
@@ -57,6 +64,17 @@ def acts_alone(activation: Activation, neurons: int) -> bool:
     """
     if _known(activation) in _INTO:
         return True
+    if not isinstance(activation, nn.Module):
+        return _probed_alone(activation, neurons)
+    try:
+        probed = copy.deepcopy(activation)  # probing may change what it keeps, such as running means
+    except RuntimeError:
+        return False
+    return all(_probed_alone(probed.train(mode), neurons) for mode in (True, False))
+
+
+def _probed_alone(activation: Activation, neurons: int) -> bool:
+    """Whether an activation is seen to take each neuron by itself."""
     generator = torch.Generator().manual_seed(0)
     v, c = (torch.randn(2, neurons, generator=generator, device="cpu") for _ in range(2))
     try:
@@ -87,12 +105,12 @@ def runs_fused(activation: Activation, drive: Tensor) -> bool:
     device = drive.device.type
     if device not in ("cpu", "cuda") or not plain(drive) or torch.is_autocast_enabled(device):
         return False
-    if torch.autograd.forward_ad._current_level >= 0:
+    if torch.autograd.forward_ad._current_level >= 0 or _hooked(activation):
         return False
     if _known(activation) in _INTO:
         return True
     with torch.enable_grad():
-        return not activation(drive.detach()[:1]).requires_grad
+        return not activation(drive.detach().reshape(-1, drive.shape[-1])[:1]).requires_grad
 
 
 class _Product(Function):

@@ -34,7 +34,9 @@ class Areas:
         signs: +1 for excitatory, -1 for inhibitory neurons; None for neurons without a sign [1].
 
     Raises:
-        ValueError: Areas without neurons, indices below 0, tensors that do not cover the neurons.
+        TypeError: Neurons that are no whole numbers, masks or signs that are no tensors.
+        ValueError: Areas without neurons, indices below 0 or twice in an area, tensors that do not cover the neurons,
+            masks with values other than 0 and 1, signs other than +1 and -1.
 
     Example:
         >>> areas = Areas({"v1": range(3), "pfc": range(3, 5)})
@@ -51,7 +53,7 @@ class Areas:
         read: Tensor | None = None,
         signs: Tensor | None = None,
     ) -> None:
-        places = {name: torch.as_tensor(list(index), dtype=torch.long) for name, index in neurons.items()}
+        places = {name: _indices(name, index) for name, index in neurons.items()}
         if not places or any(not len(index) for index in places.values()):
             raise ValueError("Expected `neurons` with at least one area of at least one neuron.")
         self._places = places
@@ -64,16 +66,17 @@ class Areas:
             ("read", read, (size,)),
             ("signs", signs, (size,)),
         ):
-            if value is not None and tuple(value.shape) != shape:
-                raise ValueError(
-                    f"Expected `{name}` of shape {shape} for areas of {size} neurons, got {tuple(value.shape)}."
-                )
+            if value is not None:
+                _check(name, value, shape)
         self.recurrent = None if recurrent is None else recurrent.bool().clone()
         self.receives = None if receives is None else receives.bool().clone()
         self.read = None if read is None else read.bool().clone()
         self.signs = None if signs is None else signs.clone()
 
     def _check_cover(self) -> None:
+        for name, index in self._places.items():
+            if len(index.unique()) != len(index):
+                raise ValueError(f"Expected each neuron once in the area {name!r}, got some twice.")
         every = torch.cat(list(self._places.values()))
         if every.min() < 0:
             raise ValueError(f"Expected `neurons` to be indices of at least 0, got {int(every.min())}.")
@@ -212,3 +215,31 @@ class Areas:
     def __repr__(self) -> str:
         places = ", ".join(f"{name}: {len(index)}" for name, index in self._places.items())
         return f"{type(self).__name__}({places})"
+
+
+def _indices(name: str, index: Sequence[int] | Tensor) -> Tensor:
+    """Return the neurons of an area as a tensor of its own."""
+    given = torch.as_tensor(index.tolist() if isinstance(index, Tensor) else list(index))
+    if given.numel() and (given.dtype == torch.bool or given.is_floating_point() or given.is_complex()):
+        raise TypeError(
+            f"Expected the neurons of {name!r} as whole numbers, got {given.dtype}. A mask becomes numbers by "
+            "`mask.nonzero().flatten()`."
+        )
+    return given.long().flatten()
+
+
+def _check(name: str, value: Tensor, shape: tuple[int, ...]) -> None:
+    """Raise unless a mask or signs fit the neurons and mean something."""
+    if not isinstance(value, Tensor):
+        raise TypeError(f"Expected `{name}` to be a tensor, got {type(value).__name__}.")
+    if tuple(value.shape) != shape:
+        raise ValueError(
+            f"Expected `{name}` of shape {shape} for areas of {shape[0]} neurons, got {tuple(value.shape)}."
+        )
+    if value.is_meta:
+        return
+    allowed = (1, -1) if name == "signs" else (0, 1)
+    if (odd := value[(value != allowed[0]) & (value != allowed[1])]).numel():
+        raise ValueError(
+            f"Expected `{name}` with values {allowed[0]} and {allowed[1]} [1], got {odd[0].item():g} among them."
+        )

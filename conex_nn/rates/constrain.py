@@ -25,7 +25,7 @@ class _Constrained(nn.Module):
 
     @override
     def forward(self, weight: Tensor) -> Tensor:
-        if self.how == "project" and type(weight) is nn.Parameter and not torch.compiler.is_compiling():
+        if self.how == "project" and type(weight) is nn.Parameter:
             with torch.no_grad():
                 allowed = weight.data
                 for constraint in self.constraints:
@@ -66,7 +66,8 @@ def constrain(module: nn.Module, *constraints: Constraint, name: str = "weight",
 
     Raises:
         TypeError: What is no constraint.
-        ValueError: No constraint, one that does not fit the weight, an unknown ``how``, no such parameter.
+        ValueError: No constraint, one that does not fit the weight, some that cannot hold together, an unknown ``how``,
+            no such parameter.
 
     Example:
         >>> from conex_nn.rates import NoSelf, NonNegative
@@ -86,9 +87,27 @@ def constrain(module: nn.Module, *constraints: Constraint, name: str = "weight",
             got = constraint.__name__ if isinstance(constraint, type) else type(constraint).__name__
             raise TypeError(f"Expected constraints such as Dale(signs) or NoSelf(), got {got}.")
         constraint.check(weight.shape)
+    _check_agreement([*constraints_of(module, name), *constraints], weight)
     parametrize.register_parametrization(module, name, _Constrained(constraints, how).to(weight.device))
     _make_picklable(module)
     return module
+
+
+@torch.no_grad()
+def _check_agreement(constraints: list[Constraint], weight: Tensor) -> None:
+    """Raise if what one constraint makes of a weight breaks another."""
+    if weight.is_meta:
+        return
+    for probe in (torch.ones_like(weight), -torch.ones_like(weight)):
+        allowed = probe
+        for constraint in constraints:
+            allowed = constraint(allowed)
+        for constraint in constraints:
+            if not torch.allclose(constraint(allowed), allowed, rtol=1e-3, atol=1e-6, equal_nan=True):
+                raise ValueError(
+                    f"Expected constraints that hold together, but {constraint} does not hold any more after all of "
+                    f"{', '.join(map(str, constraints))}. Leave one out, or change their order."
+                )
 
 
 def constraints_of(module: nn.Module, name: str = "weight") -> list[Constraint]:

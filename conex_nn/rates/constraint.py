@@ -73,6 +73,8 @@ class Dale(Constraint):
         signs = _tensor("signs", signs)
         if signs.dim() != 1:
             raise ValueError(f"Expected `signs` of shape (pre,), got {tuple(signs.shape)}.")
+        if signs.dtype == torch.bool:
+            raise ValueError("Expected `signs` with values +1 and -1 [1], got bool. `torch.where(excitatory, 1, -1)`.")
         if not signs.is_meta and (odd := signs[signs.abs() != 1]).numel():
             raise ValueError(
                 f"Expected `signs` with values +1 and -1 [1], got {odd[0].item():g} among them. A neuron has one sign."

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from typing_extensions import override
 
-from conex_nn.functional import decay_factor, noise_factor, rise_factor
+from conex_nn.functional import ctrnn_step, decay_factor, noise_factor, rise_factor
 from conex_nn.functional.leak import Method
 from conex_nn.kernels import acts_alone, ctrnn_sequence, input_product, runs_fused
 from conex_nn.parameters import register
@@ -143,6 +143,8 @@ class CTRNN(nn.Module):
         elif tuple(readout_constraints) or readout_init is not None:
             raise ValueError("Expected an `output_size` with `readout_constraints` or `readout_init`, got None.")
         warn_of_silent("neuron", self.input, self.recurrent)
+        if self.readout is not None:
+            warn_of_silent("output", self.readout)
         self.activation = checked_activation(activation, hidden_size)
         self._alone = acts_alone(activation, hidden_size)
         self._register_tau(tau)
@@ -159,7 +161,8 @@ class CTRNN(nn.Module):
 
     def _register_tau(self, tau: float | Tensor | Mapping[str, float]) -> None:
         """Keep the time constant as it is given, and which of its values is whose."""
-        if isinstance(tau, Mapping):
+        by_name = isinstance(tau, Mapping)
+        if by_name:
             if self.areas is None:
                 raise ValueError("Expected `areas` with a `tau` by the areas' names [ms], got None.")
             tau = self.areas.per_area(tau)
@@ -173,7 +176,7 @@ class CTRNN(nn.Module):
                 f"Expected `tau` as one value or one for each of {self.hidden_size} neurons{per_area} [ms], "
                 f"got shape {tuple(shape)}."
             )
-        by_area = self.areas is not None and shape not in ((1,), (self.hidden_size,))
+        by_area = by_name or (self.areas is not None and shape not in ((1,), (self.hidden_size,)))
         self.register_buffer("area_of", self.areas.area_of() if by_area and self.areas is not None else None)
 
     def time_constants(self) -> Tensor:
@@ -236,14 +239,14 @@ class CTRNN(nn.Module):
         """
         check_sequence(xs)
         self._check_step(dt)
-        initial = self.initial_state(xs[0])
-        if state is None:
-            state = initial
-        else:
-            check_state(state, initial, xs)
+        self._check_input(xs)
+        if state is not None:
+            check_state(state, self.initial_state(xs[0]), xs)
         returned = False  # what a backward pass computes again is not observed again
 
-        def run(block: Tensor, state: CTRNNState) -> tuple[Tensor, CTRNNState]:
+        def run(block: Tensor, state: CTRNNState | None) -> tuple[Tensor, CTRNNState]:
+            if state is None:  # made within the first block, which has its gradient
+                state = self.initial_state(block[0])
             if observe is None and self._alone and runs_fused(self.activation, state.v):
                 return self._fused(block, state, dt)
             watch = None if returned else observe
@@ -297,9 +300,8 @@ class CTRNN(nn.Module):
 
     def _step(self, x: Tensor, state: CTRNNState, dt: float) -> tuple[Tensor, CTRNNState]:
         tau = self.time_constants()
-        rise = rise_factor(tau, dt=dt, method=self.method)
-        current = F.linear(x, self.input.weight, self._bias()) + F.linear(state.rate, self.recurrent.weight)
-        v = decay_factor(tau, dt=dt, method=self.method) * state.v + rise * current
+        current = F.linear(x, self.input.weight, self._bias())
+        v = ctrnn_step(current, state.v, state.rate, weight=self.recurrent.weight, tau=tau, dt=dt, method=self.method)
         if self.training:
             v = v + self._shake(v, dt)
         rate = self.activation(v)

@@ -25,6 +25,9 @@ def balance_(weight: Tensor) -> Tensor:
     Returns:
         The same tensor.
 
+    Raises:
+        ValueError: A weight that is computed, such as a constrained one, and would not keep what is written into it.
+
     Warns:
         UserWarning: Rows with weights of one sign only, which nothing can balance, by their index.
 
@@ -36,6 +39,7 @@ def balance_(weight: Tensor) -> Tensor:
     References:
         Rajan and Abbott, Physical Review Letters 97 (2006): the balance condition of each row.
     """
+    _check_kept(weight)
     excitation, inhibition = weight.clamp(min=0).sum(1), -weight.clamp(max=0).sum(1)
     able = (excitation > 0) & (inhibition > 0)
     if not weight.is_meta and (one := (~able & (weight != 0).any(1)).nonzero().flatten().tolist()):
@@ -59,13 +63,15 @@ def spectral_radius_(weight: Tensor, radius: float) -> Tensor:
         The same tensor.
 
     Raises:
-        ValueError: A weight that is not square, a negative radius, a weight whose eigenvalues are all 0.
+        ValueError: A weight that is not square, a negative radius, a weight whose eigenvalues are all 0, one that is
+            computed, as for :func:`balance_`.
 
     Example:
         >>> spectral_radius_(torch.diag(torch.tensor([1.0, -2.0])), 0.5)
         tensor([[ 0.2500,  0.0000],
                 [ 0.0000, -0.5000]])
     """
+    _check_kept(weight)
     if weight.dim() != 2 or weight.shape[0] != weight.shape[1]:
         raise ValueError(f"Expected `weight` to be square (post, pre), got shape {tuple(weight.shape)}.")
     if not radius >= 0:
@@ -76,6 +82,16 @@ def spectral_radius_(weight: Tensor, radius: float) -> Tensor:
     if largest < 1e-12 * weight.abs().max().item() or largest == 0:
         raise ValueError(f"Expected `weight` with an eigenvalue that is not 0 to scale to {radius} [1], got none.")
     return weight.mul_(radius / largest)
+
+
+def _check_kept(weight: Tensor) -> None:
+    """Raise if a weight is the result of a computation, so that what is written into it is lost."""
+    if weight.grad_fn is not None and not weight._is_view():
+        raise ValueError(
+            "Expected `weight` to be a tensor that keeps what is written into it, got one that is computed, as a "
+            "constrained weight is. Use `recurrent_init=`, or assign: "
+            "`layer.weight = balance_(layer.weight.detach().clone())`."
+        )
 
 
 def by_area_(areas: Areas, fills: Mapping[str, Callable[[Tensor], object]]) -> Callable[[Tensor], Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from conex_nn.rates.constrain import How, constrain, constraints_of
 from conex_nn.rates.constraint import Constraint
 
-__all__ = ["Init", "make_layer", "warn_of_silent"]
+__all__ = ["Init", "existing", "make_layer", "warn_of_silent"]
 
 Init = Callable[[Tensor], object] | Iterable[Callable[[Tensor], object]] | None
 """What fills a weight in place, or several of these, called in turn."""
@@ -67,6 +67,25 @@ def make_layer(
 
 
 @torch.no_grad()
+def existing(layer: nn.Linear) -> Tensor:
+    """Return which synapses the constraints of a layer allow, whatever their weights are now, ``(post, pre)``.
+
+    Args:
+        layer: The layer.
+
+    Example:
+        >>> from conex_nn.rates import NoSelf
+        >>> existing(constrain(nn.Linear(2, 2), NoSelf()))
+        tensor([[False,  True],
+                [ True, False]])
+    """
+    allowed = torch.ones_like(layer.weight)
+    for constraint in constraints_of(layer):
+        allowed = constraint(allowed)
+    return allowed != 0
+
+
+@torch.no_grad()
 def warn_of_silent(kind: str, *layers: nn.Linear) -> None:
     """Warn of neurons that no synapse reaches, by what the constraints allow.
 
@@ -82,12 +101,9 @@ def warn_of_silent(kind: str, *layers: nn.Linear) -> None:
     """
     reached = None
     for layer in layers:
-        allowed = torch.ones_like(layer.weight)
-        if allowed.is_meta:
+        if layer.weight.is_meta:
             return
-        for constraint in constraints_of(layer):
-            allowed = constraint(allowed)
-        here = (allowed != 0).any(1)
+        here = existing(layer).any(1)
         reached = here if reached is None else reached | here
     if reached is None or reached.all():
         return

@@ -64,13 +64,17 @@ class TaskLoss:
     def __call__(self, outcome: Outcome) -> Tensor:
         """Return the mean loss of an outcome [1]."""
         output, target = outcome.output, outcome.target
-        if not target.is_floating_point():  # torch's losses of classes have the classes on the second axis
-            losses = self.loss(output.flatten(0, -2), target.flatten()).reshape(target.shape)
-        else:
-            if target.shape != output.shape:
-                raise ValueError(f"Expected `target` of shape {tuple(output.shape)}, got {tuple(target.shape)}.")
-            losses = self.loss(output, target)
-            losses = losses.mean(-1) if losses.dim() == output.dim() else losses
+        expected = output.shape if target.is_floating_point() else output.shape[:-1]
+        if target.shape != expected:
+            raise ValueError(f"Expected `target` of shape {tuple(expected)}, got {tuple(target.shape)}.")
+        flat = output.flatten(0, -2)  # torch's losses of classes have the classes on the second axis
+        losses = self.loss(flat, target.flatten(0, -2) if target.is_floating_point() else target.flatten())
+        if losses.shape not in (flat.shape[:1], flat.shape):
+            raise ValueError(
+                f"Expected `loss` to return one loss per time and sample, {len(flat)} of them, or per output, got "
+                f'shape {tuple(losses.shape)}. Give it `reduction="none"`.'
+            )
+        losses = (losses.mean(-1) if losses.dim() == 2 else losses).reshape(output.shape[:-1])
         if outcome.mask is None:
             return losses.mean()
         if outcome.mask.shape != losses.shape:
@@ -206,6 +210,11 @@ class Metabolic:
     def __call__(self, outcome: Outcome) -> Tensor:
         """Return the cost per target neuron [1]."""
         weight = _weight(outcome, self.layer).abs()
+        if weight.shape[-1] != outcome.rates.shape[-1]:
+            raise ValueError(
+                f"Expected `layer` to be one of synapses from the {outcome.rates.shape[-1]} neurons whose rates there "
+                f"are, got {self.layer!r} with a weight of shape {tuple(weight.shape)} (post, pre)."
+            )
         return (weight.sum(0) * outcome.rates.abs().flatten(0, -2).mean(0)).sum() / len(weight)
 
 
@@ -233,6 +242,11 @@ class Reconstruction(nn.Module):
         """Return the mean squared error [1]."""
         if outcome.inputs is None:
             raise ValueError("Expected an outcome with `inputs` to reconstruct, got None.")
+        if outcome.inputs.shape[-1] != self.decoder.out_features:
+            raise ValueError(
+                f"Expected `inputs` of {self.decoder.out_features} features to reconstruct, got shape "
+                f"{tuple(outcome.inputs.shape)}."
+            )
         return (outcome.inputs - self.decoder(outcome.rates)).square().mean()
 
 

@@ -42,6 +42,12 @@ class Criterion(L.Callback):
         self.reached = False
         self._last: deque[float] = deque(maxlen=over)
 
+    @property
+    @override
+    def state_key(self) -> str:
+        # Several in one trainer, each of another figure, keep apart what they save.
+        return self._generate_state_key(monitor=self.monitor, above=self.above, over=self.over)
+
     @override
     def state_dict(self) -> dict[str, Any]:
         return {"last": list(self._last), "reached": self.reached}

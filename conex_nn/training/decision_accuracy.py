@@ -23,8 +23,8 @@ def choices(
         >>> choices(outputs, torch.tensor([[False], [True], [True]]))
         tensor([1])
     """
-    # The sum ranks classes as the mean does.
-    scores = (outputs * decision.unsqueeze(-1)).sum(0)
+    # The sum ranks classes as the mean does. An output may be infinite at other steps.
+    scores = torch.where(decision.unsqueeze(-1), outputs, 0).sum(0)
     return torch.where(decision.any(0), scores.argmax(-1), -1)
 
 

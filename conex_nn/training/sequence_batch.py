@@ -57,6 +57,7 @@ def sequence_batch(batch: Any) -> SequenceBatch:
     if not isinstance(info, Mapping):
         raise TypeError(f"Expected `info` of a batch to be a mapping, got {type(info).__name__}.")
     x, targets, *rest = (part.movedim(1, 0) for part in batch[:4] if _has_time(part, batch))
+    targets = targets if targets.is_floating_point() else targets.long()
     mask = rest[0] if rest else torch.ones(targets.shape[:2], device=targets.device)
     decision = rest[1].bool() if len(rest) > 1 else mask != 0
     found = SequenceBatch(x, targets, mask, decision, info)

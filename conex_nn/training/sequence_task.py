@@ -60,9 +60,10 @@ class SequenceTask(Trainable):
         checkpoint_every: Steps whose activations are computed again in the backward pass instead of kept [1].
 
     Raises:
-        ValueError: A number out of range, a ``dt`` that is not the net's, a readout that does not exist, groups
-            without names; at fitting: nothing to train; at a step: a batch or an output of the wrong shape, classes out
-            of range, NaN, an ``info`` that is missing; at loading: a checkpoint of another model.
+        ValueError: A number out of range, a term with the name of what is logged, a ``dt`` that is not the net's, a
+            readout that does not exist, groups without names; at fitting: nothing to train; at a step: a batch or an
+            output of the wrong shape, classes out of range, NaN, an ``info`` that is missing; at loading: a checkpoint
+            of another model.
         TypeError: A net that is no module; at a step: a batch of another kind.
 
     Example:
@@ -96,6 +97,8 @@ class SequenceTask(Trainable):
         super().__init__(net, optimizer=optimizer, scheduler=scheduler, scheduler_interval=scheduler_interval)
         if groups is not None and (len(groups) != 2 or isinstance(groups[1], str) or not groups[1]):
             raise ValueError(f"Expected `groups` as the name of an `info` and names of groups, got {groups!r}.")
+        if isinstance(loss, WeightedLoss) and (taken := {"loss", "accuracy"} & loss.terms.keys()):
+            raise ValueError(f"Expected terms of `loss` of other names than what is logged, got {sorted(taken)}.")
         # Modules and callables stay out: a checkpoint holds only what can be loaded with weights_only=True.
         self.save_hyperparameters("scheduler_interval", "readout", "dt", "detach_every", "checkpoint_every")
         self.readout = readout_address(net, readout)

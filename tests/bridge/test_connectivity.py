@@ -59,6 +59,30 @@ def test_there_and_back_is_the_same():
     assert_close(chosen, 0.5 * net.recurrent.weight.detach()[rows][:, rows])
 
 
+def test_a_synapse_stays_one_while_its_weight_is_0():
+    net = rate_network(how="project")
+    net.recurrent.weight = torch.zeros(20, 20)
+    there = sum(
+        int(connection.synapse.mask.sum()) if connection.synapse.mask is not None else connection.synapse.weight.numel()
+        for connection in to_spiking(net).network().connections.values()
+        if connection.source != "input"
+    )
+    assert there == int((net.areas.recurrent & ~torch.eye(20).bool()).sum())
+
+
+def test_the_spiking_network_has_the_dtype_of_the_rate_network():
+    out, _ = to_spiking(rate_network(output_size=2).double())(torch.rand(4, 2, 3, dtype=torch.float64))
+    assert {each.dtype for each in out.values()} == {torch.float64}
+
+
+def test_a_learned_start_is_learned_in_a_loop_with_truncated_gradients():
+    start = torch.nn.Parameter(torch.zeros(20))
+    net = CTRNN(2 + 5, 20, output_size=2, areas=AREAS, activation=torch.tanh, v_initial=start)
+    both = RateLoop(net, LIF(), area="pfc", size=5)
+    both(torch.randn(9, 3, 2), detach_every=3)[0].sum().backward()
+    assert net.v_initial.grad.any()
+
+
 def test_spiking_populations_fire_and_are_read_out():
     spiking = to_spiking(rate_network(output_size=2), gain=0.1)
     out, _ = spiking(5 * torch.rand(40, 2, 3))

@@ -111,6 +111,11 @@ def test_a_network_of_areas_has_their_masks_signs_and_speeds():
     assert_close(net(x)[0], other(x)[0])
 
 
+def test_a_tau_by_name_is_its_areas_where_each_has_one_neuron():
+    net = CTRNN(1, 2, areas=Areas({"a": [1], "b": [0]}), tau={"a": 10.0, "b": 100.0})
+    assert net.time_constants().tolist() == [100.0, 10.0]
+
+
 def test_one_trained_tau_for_each_area():
     areas = MultiArea({"v1": 20, "pfc": 10})
     net = CTRNN(3, 30, areas=areas, tau=nn.Parameter(areas.per_area({"v1": 10.0, "pfc": 100.0})), activation=torch.tanh)
@@ -166,6 +171,13 @@ def test_the_spectral_radius_is_the_one_asked_for(radius):
     assert (weight * signs >= 0).all()
 
 
+def test_a_weight_that_keeps_what_is_written_is_balanced_in_place():
+    weight = CTRNN(1, 20).recurrent.weight
+    balance_(weight)
+    assert weight.sum(1).abs().max() < 1e-5
+    balance_(weight[:10])
+
+
 def test_areas_have_initial_weights_of_their_own():
     areas = MultiArea({"v1": 20, "pfc": 10})
     net = CTRNN(1, 30, recurrent_init=by_area_(areas, {"v1": nn.init.orthogonal_, "pfc": nn.init.zeros_}))
@@ -193,6 +205,23 @@ AREAS = Areas({"v1": range(2), "pfc": range(2, 4)})
             "cover all neurons up to 4, but none has .2.",
         ),
         (lambda: Areas({"v1": [-1, 0]}), ValueError, "indices of at least 0"),
+        (lambda: Areas({"v1": [0, 0, 1]}), ValueError, "each neuron once in the area 'v1'"),
+        (lambda: Areas({"v1": torch.tensor([True, False])}), TypeError, "whole numbers, got torch.bool"),
+        (lambda: Areas({"v1": [0.2, 1.7]}), TypeError, "whole numbers, got torch.float32"),
+        (lambda: Areas({"v1": range(1)}, recurrent=[[1]]), TypeError, "Expected `recurrent` to be a tensor"),
+        (lambda: Areas({"v1": range(1)}, recurrent=torch.tensor([[0.3]])), ValueError, "values 0 and 1 .1., got 0.3"),
+        (lambda: Areas({"v1": range(1)}, receives=torch.tensor([2])), ValueError, "`receives` with values 0 and 1"),
+        (lambda: Areas({"v1": range(1)}, signs=torch.zeros(1)), ValueError, "`signs` with values 1 and -1 .1., got 0"),
+        (
+            lambda: balance_(CTRNN(1, 5, recurrent_constraints=[NoSelf()]).recurrent.weight),
+            ValueError,
+            "that keeps what is written into it",
+        ),
+        (
+            lambda: spectral_radius_(CTRNN(1, 5, recurrent_constraints=[NoSelf()]).recurrent.weight, 1.0),
+            ValueError,
+            "that keeps what is written into it",
+        ),
         (lambda: Areas({"v1": []}), ValueError, "at least one area of at least one neuron"),
         (lambda: Areas({"v1": range(3)}, recurrent=torch.ones(2, 2)), ValueError, "Expected `recurrent` of shape"),
         (lambda: Areas({"v1": range(3)}, read=torch.ones(2)), ValueError, "Expected `read` of shape"),

@@ -237,6 +237,17 @@ class Odd(Constraint):
     ("make", "error", "message"),
     [
         (lambda: Dale(torch.tensor([1, 0, -1])), ValueError, "with values .1 and -1 .1., got 0 among them"),
+        (lambda: Dale(torch.tensor([True, False])), ValueError, "values .1 and -1 .1., got bool"),
+        (
+            lambda: constrain(nn.Linear(3, 3), Dale(torch.tensor([1, 1, -1])), NonNegative()),
+            ValueError,
+            "that hold together, but Dale.2 excitatory, 1 inhibitory. does not hold",
+        ),
+        (
+            lambda: constrain(constrain(nn.Linear(3, 3), NonNegative()), Dale(-torch.ones(3))),
+            ValueError,
+            "that hold together, but NonNegative",
+        ),
         (lambda: Dale(torch.ones(2, 2)), ValueError, "Expected `signs` of shape"),
         (lambda: Dale([1, -1]), TypeError, "Expected `signs` to be a real tensor"),
         (lambda: Sparsity(torch.tensor([[0.5, 1.0]])), ValueError, "values 0 and 1.*such as 0.5"),

@@ -1,5 +1,6 @@
 """The rate network against torch's RNN, an accurate solution, and its own steps; the laws; the errors."""
 
+import copy
 import math
 
 import pytest
@@ -223,6 +224,38 @@ def test_no_gradient_of_a_step_is_lost_with_noise_on_the_rates():
         assert_close(fused, plain, rtol=1e-10, atol=1e-11)
 
 
+def test_a_learned_start_is_learned_with_truncated_gradients():
+    """The first block of back-propagation begins at the start, which has its gradient."""
+    x = torch.randn(T, B, I)
+    whole, truncated = (nn.Parameter(torch.zeros(N)) for _ in range(2))
+    nets = [CTRNN(I, N, activation=torch.tanh, v_initial=start) for start in (whole, truncated)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    nets[0](x[:4])[0].sum().backward()
+    nets[1](x, detach_every=4)[0][:4].sum().backward()
+    assert_close(nets[1].v_initial.grad, nets[0].v_initial.grad)
+    assert nets[0].v_initial.grad.any()
+
+
+def test_an_activation_of_groups_takes_a_sequence_without_batch():
+    net = CTRNN(I, N, activation=lambda v: v.unflatten(-1, (2, N // 2)).tanh().flatten(-2))
+    x = torch.randn(T, I)
+    assert_close(net(x)[0], net(x[:, None])[0][:, 0])
+
+
+def test_who_watches_an_activation_sees_every_step():
+    activation, seen = nn.Tanh(), []
+    net = CTRNN(I, N, activation=activation)
+    activation.register_forward_hook(lambda module, args, rate: seen.append(rate))
+    net(torch.randn(T, B, I))[0].sum().backward()
+    assert [rate.shape for rate in seen] == [(B, N)] * (T + 1)  # of the start, too
+
+
+def test_an_activation_that_is_random_in_training_is_never_run_fused():
+    activation = nn.Sequential(nn.Tanh(), nn.Dropout(0.5)).eval()
+    assert not CTRNN(I, N, activation=activation)._alone
+    assert not activation.training
+
+
 def test_a_second_derivative_is_refused_not_wrong():
     net, x = CTRNN(I, N, activation=torch.tanh), torch.randn(T, B, I, requires_grad=True)
     with pytest.raises(RuntimeError, match="Expected to be differentiated once"):
@@ -246,6 +279,17 @@ def test_it_compiles_without_a_break():
     net, x = CTRNN(I, N, output_size=O, activation=torch.tanh), torch.randn(T, B, I)
     compiled = torch.compile(net, fullgraph=True, backend="aot_eager")
     assert_close(compiled(x)[0], net(x)[0])
+
+
+@pytest.mark.compile
+def test_compiled_it_projects_the_stored_weight_as_well():
+    net = CTRNN(I, N, activation=torch.tanh, recurrent_constraints=[Dale(ei_signs(N))], how="project")
+    with torch.no_grad():
+        net.recurrent.parametrizations.weight.original.neg_()
+    other, x = copy.deepcopy(net), torch.randn(T, B, I)
+    assert_close(torch.compile(net, fullgraph=True, backend="aot_eager")(x)[0], other(x)[0])
+    stored = [each.recurrent.parametrizations.weight.original for each in (net, other)]
+    assert torch.equal(*stored)
 
 
 @pytest.mark.parametrize(
@@ -278,6 +322,11 @@ def test_it_compiles_without_a_break():
 def test_errors(make, error, message):
     with pytest.raises(error, match=message):
         make()
+
+
+def test_an_output_that_nothing_reaches_is_named():
+    with pytest.warns(UserWarning, match="Nothing reaches output 1"):
+        CTRNN(I, N, output_size=2, readout_constraints=[Sparsity(torch.tensor([[1.0] * N, [0.0] * N]))])
 
 
 def test_a_neuron_that_nothing_reaches_is_named():

@@ -90,6 +90,13 @@ def test_the_task_loss_counts_the_times_that_count():
     assert_close(got, (losses * mask).sum() / mask.sum())
 
 
+def test_classes_may_be_probabilities():
+    run = outcome()
+    goal = torch.randn(T, B, 3).softmax(-1)
+    expected = F.cross_entropy(run.output.flatten(0, 1), goal.flatten(0, 1))
+    assert_close(TaskLoss(nn.CrossEntropyLoss(reduction="none"))(run._replace(target=goal)), expected)
+
+
 def test_a_weighted_sum_reports_every_term():
     run = outcome()
     terms = {"task": TaskLoss(), "rates": RateMagnitude(), "input": Reconstruction(N, 2)}
@@ -112,6 +119,14 @@ def test_a_weighted_sum_reports_every_term():
         (lambda: WeightNorm("hidden")(outcome()), "Expected `layer` to be the path of a layer"),
         (lambda: Connectivity(torch.ones(2, 2))(outcome()), "Expected `goal` of shape"),
         (lambda: Reconstruction(N, 2)(outcome()._replace(inputs=None)), "with `inputs` to reconstruct"),
+        (lambda: TaskLoss(nn.MSELoss())(outcome()), "one loss per time and sample, 15 of them"),
+        (
+            lambda: TaskLoss(F.cross_entropy)(outcome()._replace(target=torch.zeros(T, B, dtype=torch.long))),
+            "one loss per time and sample, 15 of them",
+        ),
+        (lambda: TaskLoss()(outcome()._replace(target=torch.zeros(T, dtype=torch.long))), "Expected `target` of shape"),
+        (lambda: Metabolic("input")(outcome()._replace(net=CTRNN(1, N))), "from the 4 neurons"),
+        (lambda: Reconstruction(N, 2)(outcome()._replace(inputs=torch.ones(T, B, 1))), "of 2 features to reconstruct"),
         (lambda: TaskLoss()(outcome(mask=torch.ones(B))), "Expected `mask` of shape"),
         (lambda: TaskLoss()(outcome()._replace(target=torch.ones(T, B, 1))), "Expected `target` of shape"),
     ],

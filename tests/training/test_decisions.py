@@ -26,6 +26,12 @@ def test_choices_by_hand():
     assert right_choices(TARGETS, DECISION).tolist() == [1, 2, 2, -1]
 
 
+def test_an_output_may_be_infinite_before_the_decision():
+    outputs = torch.tensor([[[torch.inf, 0.0]], [[0.0, 1.0]], [[-torch.inf, 1.0]]])
+    assert choices(outputs, torch.tensor([[False], [True], [False]])).tolist() == [1]
+    assert choices(outputs, torch.tensor([[False], [True], [True]])).tolist() == [1]
+
+
 def test_accuracy_by_hand_over_batches():
     accuracy = DecisionAccuracy()
     accuracy.update(OUTPUTS, TARGETS, DECISION)

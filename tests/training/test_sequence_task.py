@@ -227,6 +227,36 @@ def test_batches_that_do_not_fit(batch, kind, message):
         loss_of(model(Fixed()), batch)
 
 
+@pytest.mark.parametrize("kind", [torch.bool, torch.uint8, torch.int32])
+def test_classes_may_be_of_any_whole_type(kind):
+    x, classes = torch.rand(2, 4, 3), torch.randint(2, (2, 4))
+    torch.testing.assert_close(loss_of(model(Fixed()), (x, classes.to(kind))), loss_of(model(Fixed()), (x, classes)))
+
+
+def test_a_term_is_not_called_as_what_is_logged_anyway():
+    with pytest.raises(ValueError, match=r"of other names than what is logged, got \['loss'\]"):
+        model(loss=WeightedLoss({"loss": TaskLoss()}, {"loss": 1.0}))
+
+
+def test_terms_see_the_rates_of_a_loop_with_spiking_neurons():
+    areas = cx.rates.MultiArea({"v1": 6, "pfc": 4})
+    net = cx.structure.RateLoop(CTRNN(3 + 5, 10, output_size=3, areas=areas), cx.LIF(), area="pfc", size=5)
+    terms = {"task": TaskLoss(partial(F.cross_entropy, reduction="none")), "rate": RateMagnitude()}
+    learner = model(net, loss=WeightedLoss(terms, {"task": 1.0, "rate": 1.0}))
+    plain = loss_of(model(net), OK)
+    rates, state = [], None
+    for x in OK[0].movedim(1, 0):
+        _, state = net(x[None], state, dt=20.0)
+        rates.append(state.rates.rate)
+    torch.testing.assert_close(loss_of(learner, OK), plain + torch.stack(rates).square().mean())
+
+
+def test_several_criteria_keep_apart_what_they_save(tmp_path):
+    stops = [Criterion(above=0.9), Criterion(above=0.5, monitor="val/accuracy/dots")]
+    trainer(tmp_path, callbacks=stops)
+    assert stops[0].state_key != stops[1].state_key
+
+
 def test_outputs_that_do_not_fit():
     class Last(nn.Module):
         def forward(self, xs, state=None, *, dt=1.0):

@@ -38,6 +38,9 @@ class TrialDataModule(L.LightningDataModule, ABC):
     def __init__(self, *, batch_size: int, batches: tuple[int, int, int], num_workers: int, seed: int) -> None:
         super().__init__()
         check_sizes(batch_size=batch_size, batches=batches[0], num_workers=num_workers)
+        for name, value in zip(("validation_batches", "test_batches"), batches[1:], strict=True):
+            if value < 0:
+                raise ValueError(f"Expected `{name}` to be 0 or more, got {value}.")
         self.batch_size = batch_size
         self.batches = batches
         self.num_workers = num_workers

@@ -128,6 +128,12 @@ def test_another_task():
         CognitiveTrials("dots")
 
 
+@pytest.mark.parametrize("name", ["validation_batches", "test_batches"])
+def test_fewer_batches_than_none(name):
+    with pytest.raises(ValueError, match=f"Expected `{name}` to be 0 or more, got -1"):
+        CognitiveTrials(PerceptualDecision(), **{name: -1})
+
+
 @pytest.mark.parametrize("place", [{"stream": 4}, {"index": 2**30}, {"index": -1}])
 def test_batches_that_there_are_not(place):
     with pytest.raises(ValueError, match="`stream` below 4 and `index` below"):
