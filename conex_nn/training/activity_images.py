@@ -1,6 +1,6 @@
 """Pictures of what a network does with one sample while it trains."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class ActivityImages(Pictures):
         self.addresses = addresses
         self.sigma = sigma
         self.max_neurons = max_neurons
-        self._sample: Tensor | None = None
+        self._sample: Any = None
         self._validated = False
 
     @override
@@ -76,14 +76,14 @@ class ActivityImages(Pictures):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._sample is None:
-            self._sample = batch[0][:1].clone()
+            self._sample = _first(batch)
 
     @override
     def on_validation_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         if not self._validated and batch_idx == 0 and dataloader_idx == 0:
-            self._sample, self._validated = batch[0][:1].clone(), True
+            self._sample, self._validated = _first(batch), True
 
     @override
     def pictures(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> Iterator[tuple[str, Any]]:
@@ -103,15 +103,24 @@ class ActivityImages(Pictures):
             yield name, ax
 
 
+def _first(batch: Any) -> Any:
+    """Return the first sample of a batch, a tensor or several by address, without its padding."""
+    x, steps = batch[0], int(batch[2][0]) if len(batch) > 2 else None
+    if isinstance(x, Mapping):
+        return {address: each[:1, :steps].clone() for address, each in x.items()}
+    return x[:1, :steps].clone()
+
+
 @torch.no_grad()
-def _spikes(model: SpikingClassifier, x: Tensor, addresses: Sequence[str]) -> dict[str, Tensor]:
+def _spikes(model: SpikingClassifier, x: Any, addresses: Sequence[str]) -> dict[str, Tensor]:
     """Return the spikes ``(time, *neurons)`` of every layer for one sample, and leave the model as it was."""
     training = {module: module.training for module in model.modules()}
-    devices = [x.device] if x.device.type == "cuda" else []
+    x = {address: each.to(model.device) for address, each in x.items()} if isinstance(x, dict) else x.to(model.device)
+    devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices), record(model.net, *addresses) as recording:
             model.eval()
-            model.outputs(x.to(model.device))
+            model.outputs(x)
     finally:
         for module, mode in training.items():
             module.training = mode

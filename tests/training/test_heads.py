@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import conex_nn as cx
 from conex_nn.data import TensorDataModule, WhatWhere
 from conex_nn.encoders import ConstantCurrent, InTurn
-from conex_nn.training import Head, Report, SpikingClassifier, mean_membrane
+from conex_nn.training import ActivityImages, Head, Report, SpikingClassifier, mean_membrane
 
 from .stripes import images, trainer
 
@@ -194,3 +194,9 @@ def test_unsuitable_heads():
     wide.log = lambda *_, **__: None
     with pytest.raises(ValueError, match="at least as many outputs as classes, 5, got 4"):
         wide.training_step(batch(), 0)
+
+
+def test_a_sample_by_address_is_drawn(tmp_path):
+    images = ActivityImages(tmp_path / "pictures")
+    trainer(tmp_path, max_epochs=1, callbacks=[images]).fit(classifier(), datamodule=data())
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["raster-1.png", "rates-1.png"]
