@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.cpu.record import WIDE_COLUMNS
+from conex_nn.kernels.direct import plain
 from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.threads import launch
 
@@ -14,6 +15,8 @@ _ROWS = 512
 
 _LOOK = 256
 """Rows that are looked at to see how much spikes."""
+_GOLDEN = (5**0.5 - 1) / 2
+"""Multiples of it, modulo 1, fall all over: even spacing could meet the same sample of a batch again and again."""
 _DENSEST = 0.1
 """Fraction of what is not zero above which a dense product is faster than one by events."""
 
@@ -28,7 +31,10 @@ def mostly_zeros(x: Tensor) -> bool:
         >>> mostly_zeros(torch.eye(20)), mostly_zeros(torch.ones(2, 2))
         (True, False)
     """
-    some = x[:: -(-len(x) // _LOOK)] if len(x) else x
+    some = x
+    if len(x) > _LOOK:
+        place = torch.arange(_LOOK, dtype=torch.float64, device=x.device) * _GOLDEN % 1
+        some = x[(place * len(x)).long()]
     return int(torch.count_nonzero(some)) <= _DENSEST * some.numel()
 
 
@@ -48,7 +54,7 @@ def correlate(pre: Tensor, post: Tensor) -> Tensor:
                 [6.]])
     """
     able = pre.device.type == "cpu" and pre.dtype == post.dtype and pre.dtype in (torch.float32, torch.float64)
-    if not able or torch.compiler.is_compiling() or len(pre) == 0:
+    if not able or not plain(pre) or not plain(post) or len(pre) != len(post):
         return pre.mT @ post
     if mostly_zeros(pre):
         return event_product(pre, post)
@@ -66,16 +72,21 @@ def event_product(events: Tensor, rows: Tensor, out: Tensor | None = None) -> Te
     Returns:
         ``(columns, width)`` [1].
 
+    Raises:
+        ValueError: Another number of rows on either side.
+
     Example:
         >>> event_product(torch.tensor([[0.0, 1.0], [0.0, 2.0]]), torch.tensor([[3.0], [4.0]]))
         tensor([[ 0.],
                 [11.]])
     """
+    if len(events) != len(rows):
+        raise ValueError(f"Expected `events` and `rows` of as many rows, got {len(events)} and {len(rows)}.")
     columns, width = events.shape[1], rows.shape[1]
     events, rows = in_line(events, rows.dtype), in_line(rows, rows.dtype)
     out = rows.new_zeros(columns, width) if out is None else out
     chunks, threads = -(-columns // WIDE_COLUMNS), torch.get_num_threads()
-    size = min(_ROWS, len(rows))
+    size = max(1, min(_ROWS, len(rows)))
     scratch = torch.empty(threads, WIDE_COLUMNS * (size + 1), dtype=torch.int32)
     values = rows.new_empty(threads, WIDE_COLUMNS * size)
     for begin in range(0, len(rows), size):

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from matplotlib.axes import Axes
 from torch import Tensor
 
-from conex_nn.plots.axes import new_axes
+from conex_nn.plots.axes import Axes, new_axes  # which, being the first, says so where matplotlib is missing
 
 __all__ = ["areas"]
 

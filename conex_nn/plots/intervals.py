@@ -44,7 +44,7 @@ def interval_histogram(
     ax = new_axes(ax, size=(6.0, 3.6))
     end = longest or max((float(length.max()) for length in found.values() if len(length)), default=10 * dt)
     steps = max(1, -(-round(end / dt) // bins))  # of a bin
-    edges = dt * (torch.arange(0, round(end / dt) + steps + 1, steps) + 0.5 - steps * 0.5)
+    edges = dt * (torch.arange(0, round(end / dt) + steps, steps) + 0.5)  # between two steps
     for place, (name, length) in enumerate(found.items()):
         what = f"{len(length)} intervals, mean {float(length.mean()):.1f} ms" if len(length) else "no intervals"
         _outline(ax, length, edges, place=place, label=f"{name}: {what}" if name else None)

@@ -97,7 +97,9 @@ def evenly(count: int, most: int) -> Tensor:
     """
     if most < 1:
         raise ValueError(f"Expected at least 1 to be drawn [1], got {most}.")
-    return torch.arange(count) if count <= most else torch.linspace(0, count - 1, most).round().long()
+    if count <= most:
+        return torch.arange(count)
+    return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long()
 
 
 def _step(data: Data, dt: float) -> float:

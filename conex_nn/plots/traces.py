@@ -80,7 +80,9 @@ def traces(
     ax = new_axes(ax, size=(8.0, 1.6 + 1.0 * min(len(lanes), 8)))
     labels = [f"neuron {int(n)}" for n in shown.neurons[chosen]]
     _draw(ax, lanes, labels, unit=unit)
-    ax.set(xlabel="time [ms]", ylabel=f"{variable} [{unit}]", xlim=(float(shown.time[0]), float(shown.time[-1])))
+    ax.set(xlabel="time [ms]", ylabel=f"{variable} [{unit}]")
+    if len(shown.time) > 1:
+        ax.set_xlim(float(shown.time[0]), float(shown.time[-1]))
     if neurons is None and len(lanes) < total:
         ax.set_title(f"{len(lanes)} of {total} neurons", fontsize=10)
     elif len(lanes) == 1:
@@ -133,8 +135,7 @@ def _limit(threshold: Tensor | float, values: Tensor) -> Tensor:
 
 def _draw(ax: Axes, lanes: list[_Lane], labels: list[str], *, unit: str) -> None:
     """Draw each neuron in a lane of its own; of a single one the numbers of the axis are its own."""
-    tops = [float(torch.cat([each.values, *_rows(each.threshold)]).max()) for each in lanes]
-    lows = [float(torch.cat([each.values, *_rows(each.threshold)]).min()) for each in lanes]
+    lows, tops = zip(*(_ends(torch.cat([each.values, *_rows(each.threshold)])) for each in lanes), strict=True)
     height = max(max(top - low for top, low in zip(tops, lows, strict=True)), 1e-6)
     low, step = min(lows), 1.35 * (max(tops) - min(lows) or height)
     for place, each in enumerate(lanes):
@@ -150,6 +151,12 @@ def _draw(ax: Axes, lanes: list[_Lane], labels: list[str], *, unit: str) -> None
         ax.set_yticks([middle + step * (len(lanes) - 1 - place) for place in range(len(lanes))], labels)
         ax.tick_params(axis="y", length=0)
         _scale(ax, low, max(tops) - low or height, unit)
+
+
+def _ends(values: Tensor) -> tuple[float, float]:
+    """Return the lowest and the highest of the values that are numbers."""
+    known = values[values.isfinite()]
+    return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
 
 
 def _rows(threshold: Tensor | None) -> list[Tensor]:

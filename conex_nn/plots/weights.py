@@ -98,7 +98,8 @@ def weights(
     images = shown.reshape(count, -1, height, width).movedim(1, 2).flatten(2)  # channels side by side
     laid = mosaic(images, columns=columns)
     ax = new_axes(ax, size=(6.0, min(9.0, max(2.2, 5.0 * laid.shape[0] / laid.shape[1] + 0.4))))
-    low, high = float(shown.min()), float(shown.max())
+    known = shown[shown.isfinite()]
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     signed = low < 0 < high
     end = max(-low, high)
     drawn = ax.imshow(

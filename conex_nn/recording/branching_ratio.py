@@ -24,7 +24,7 @@ class Branching(NamedTuple):
     tau: float
     """Time constant of the activity, ``-width / ln m`` [ms]; infinite from m = 1 on."""
     strength: float
-    """Factor b of the exponential, which the part that was seen lowers, and not m [1]."""
+    """Factor b of the exponential, which the part that was seen lowers, and not m [1]; 0 where m is."""
     lags: Tensor
     """Distance of each pair of bins [ms]."""
     slopes: Tensor
@@ -89,7 +89,7 @@ def branching_ratio(
         return Branching(math.nan, math.nan, math.nan, (lags * width).float(), slopes.float())
     ratio = _decay(slopes, lags)
     powers = ratio**lags
-    strength = float((slopes * powers).sum() / (powers**2).sum())
+    strength = float((slopes * powers).sum() / (powers**2).sum().clamp(min=1e-300))
     tau = math.inf if ratio >= 1 else -width / math.log(ratio) if ratio > 0 else 0.0
     return Branching(ratio, tau, strength, (lags * width).float(), slopes.float())
 

@@ -40,10 +40,10 @@ def clusters(vectors: Float[Tensor, "neurons features"], *, max_distance: float 
         raise ValueError(f"Expected `vectors` of shape (neurons, features), got {tuple(vectors.shape)}.")
     if not max_distance > 0:
         raise ValueError(f"Expected `max_distance` to be positive [1], got {max_distance}.")
-    about = vectors.detach().double().cpu()
-    about = about - about.mean(1, keepdim=True)
+    values = vectors.detach().double().cpu()
+    about = values - values.mean(1, keepdim=True)
     length = about.norm(dim=1)
-    varied = (length > 1e-12).nonzero().flatten()
+    varied = (length > 1e-12 * values.norm(dim=1)).nonzero().flatten()  # by more than rounding
     labels = torch.full((len(vectors),), -1, dtype=torch.long)
     if len(varied) < 2:
         labels[varied] = 0

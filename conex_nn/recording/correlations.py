@@ -69,12 +69,13 @@ def correlations(
     total = neurons.shape[2]
     chosen = torch.arange(total, device=neurons.device)
     if total > max_neurons:
-        chosen = torch.linspace(0, total - 1, max_neurons, device=neurons.device).round().long()
+        chosen = torch.linspace(0, total - 1, max_neurons, dtype=torch.float64, device=neurons.device).round().long()
     values = neurons[:, :, chosen]
     counts = (values if width is None else spike_counts(values, width=width, dt=dt)).double()
     about = (counts - counts.mean(0)).flatten(0, 1)
     covariance = about.T @ about
     spread = covariance.diagonal().sqrt()
-    spread = torch.where(spread > 1e-12, spread, torch.nan)
+    noise = 1e-12 * (counts**2).sum((0, 1)).sqrt()  # what rounding leaves of a value that never varies
+    spread = torch.where(spread > noise, spread, torch.nan)
     matrix = (covariance / spread / spread[:, None]).clamp(-1, 1)
     return Correlations(matrix.float(), chosen, total)

@@ -57,5 +57,7 @@ def principal_components(
     largest = directions.gather(1, directions.abs().argmax(1, keepdim=True))
     directions = directions * torch.where(largest < 0, -1.0, 1.0)
     scores = (about @ directions.T).reshape(*values.shape[: values.dim() - axes], components)
-    explained = (lengths**2 / (lengths**2).sum())[:components]
+    total = (lengths**2).sum()
+    varies = total > 1e-24 * (neurons**2).sum()  # more than rounding leaves of values that never do
+    explained = torch.where(varies, lengths**2 / total, torch.nan)[:components]
     return Components(scores.float(), directions.float(), explained.float())

@@ -125,4 +125,6 @@ def circular_tuning(
     total = values.sum(0)
     x, y = (values * phase.cos()).sum(0) / total, (values * phase.sin()).sum(0) / total
     preferred = torch.atan2(y, x).remainder(2 * torch.pi) * period / (2 * torch.pi)
-    return CircularTuning(torch.hypot(x, y).float(), preferred.float())
+    preferred = preferred.float()
+    preferred = torch.where(preferred >= period, 0, preferred)  # just below 0, rounded
+    return CircularTuning(torch.hypot(x, y).float(), preferred)

@@ -118,6 +118,8 @@ class Sequences(_Learner):
         self.samples = 1
         self.missing = [name for name in self.rule.modulators() if name not in modulators]
         self.waiting: list[_Seen] = []
+        self.whole = any(part._buffers for part in self.rule.modules())
+        """Whether the rule may keep something that depends on how much of a sequence it sees at once, as BCM does."""
         self.later = bool(getattr(self.rule, "remembers", False)) and any(
             xs.dim() == 2 and xs.shape[1] > 1 for xs in modulators.values()
         )  # each sample has an eligibility of its own: none goes on after the sequence
@@ -134,7 +136,7 @@ class Sequences(_Learner):
         Returns:
             The state after it.
         """
-        blocks = -(-len(post) * (pre[0].numel() + post[0].numel()) // _BLOCK)
+        blocks = 1 if self.whole else -(-len(post) * (pre[0].numel() + post[0].numel()) // _BLOCK)
         size = -(-len(post) // max(1, blocks))
         for begin in range(0, len(post), size):
             here = slice(begin, begin + size)

@@ -28,7 +28,7 @@ class Cost(NamedTuple):
     name: str
     """Address; that of a rule is its connection's."""
     calls: int
-    """How often it was called [1]."""
+    """How often one of its methods was called, such as ``update`` and ``constrain_`` of a rule [1]."""
     forward: float
     """Time of its forward passes, learning of a rule included [ms]."""
     backward: float

@@ -38,12 +38,14 @@ def pair_weights(synapse: Synapse, *, max_pairs: int = 10_000_000) -> Tensor:
         )
     weight = synapse.weight_in_force() if getattr(synapse, "weight", None) is not None else None
     device = "cpu" if weight is None else weight.device
-    one_each = torch.eye(n_pre, device=device, dtype=None if weight is None else weight.dtype)
-    one_each = one_each.reshape(n_pre, *synapse.source_shape)
-    current = synapse(one_each).reshape(n_pre, n_post)
-    if weight is None:
-        there = current != 0
-    else:
+    ones = None
+    if weight is not None:
         ones = torch.ones_like(weight) if synapse.mask is None else synapse.mask.to(weight.dtype)
-        there = synapse.project(one_each, ones).reshape(n_pre, n_post) != 0
-    return torch.where(there, current, torch.nan).T
+    found = []
+    for some in torch.arange(n_pre, device=device).split(max(1, max_pairs // n_pre)):
+        one_each = torch.zeros(len(some), n_pre, device=device, dtype=None if weight is None else weight.dtype)
+        one_each = one_each.scatter_(1, some[:, None], 1).reshape(-1, *synapse.source_shape)
+        current = synapse(one_each).reshape(-1, n_post)
+        there = current != 0 if ones is None else synapse.project(one_each, ones).reshape(-1, n_post) != 0
+        found.append(torch.where(there, current, torch.nan))
+    return torch.cat(found).T

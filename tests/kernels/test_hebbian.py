@@ -75,3 +75,24 @@ def test_every_choice_of_correlate_and_of_the_hebbian_product_is_the_same(pre_de
     layer, synapse = nn.Linear(21, 12, bias=False).double(), cx.Dense(21, 12).double()
     for module in (layer, synapse):
         assert_close(hebbian(module, pre.reshape(50, 8, 21), post.reshape(50, 8, 12)), expected.mT)
+
+
+def test_a_look_is_not_led_astray_by_one_sample():
+    for batch in (5, 64):
+        x = torch.ones(256, batch, 10)
+        x[:, 0] = 0  # a blank image
+        assert not mostly_zeros(x.flatten(0, 1))
+
+
+def test_no_rows_and_sides_that_do_not_fit():
+    assert torch.equal(event_product(torch.zeros(0, 3), torch.zeros(0, 2)), torch.zeros(3, 2))
+    with pytest.raises(ValueError, match=r"`events` and `rows` of as many rows, got 5 and 6"):
+        event_product(torch.zeros(5, 3), torch.ones(6, 2))
+    with pytest.raises(RuntimeError):
+        correlate(torch.zeros(5, 3), torch.ones(6, 2))
+
+
+def test_transforms_of_torch_see_a_product():
+    synapse, pre, post = cx.Dense(3, 2), torch.eye(20)[:, :3].expand(4, 20, 3), torch.rand(4, 20, 2)
+    found = torch.func.vmap(synapse.hebbian)(pre, post)
+    assert_close(found, post.mT @ pre)

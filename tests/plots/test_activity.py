@@ -155,8 +155,14 @@ def test_histograms_of_intervals():
     ax = plots.interval_histogram(spikes, bins=100)
     (bars,) = ax.patches
     values, edges, _ = bars.get_data()
-    found = {round((edges[i] + edges[i + 1]) / 2): v for i, v in enumerate(values) if v}
+    found = {float(edges[i] + edges[i + 1]) / 2: v for i, v in enumerate(values) if v}
     assert found == {10: pytest.approx(10 / 35), 4: pytest.approx(25 / 35)}
+    for bins, longest in ((10, 30.0), (50, 50.0), (7, 20.0)):
+        values, edges, _ = plots.interval_histogram(spikes, bins=bins, longest=longest).patches[0].get_data()
+        assert edges[0] == 0.5
+        assert len(values) <= bins
+        assert edges[-1] >= longest
+        assert values.sum() == pytest.approx(1.0)
     ax = plots.interval_histogram({"clock": spikes, "quiet": torch.zeros(50, 3)}, longest=50.0)
     assert labels(ax) == ["clock: 35 intervals, mean 5.7 ms", "quiet: no intervals"]
     assert not ax.patches[1].get_data().values.any()
@@ -283,3 +289,11 @@ def test_similar_neurons_are_beside_each_other():
 def test_unsuitable_data(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_traces_of_what_is_not_a_number_and_of_one_step():
+    values = torch.stack([torch.rand(5), torch.full((5,), torch.nan)], 1)
+    whole = plots.traces(values)
+    assert torch.tensor(whole.get_ylim()).isfinite().all()
+    plots.traces(torch.full((5, 2), torch.nan))
+    assert len(plots.traces(torch.rand(1, 3)).lines) == 4  # and no warning

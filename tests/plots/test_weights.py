@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from conex_nn.plots import mosaic, weights
+from conex_nn.plots.shown import evenly
 
 
 def test_a_mosaic_has_each_image_at_its_place():
@@ -36,3 +37,14 @@ def test_zero_is_in_the_middle_where_weights_have_both_signs():
 def test_a_shape_that_does_not_fit():
     with pytest.raises(ValueError, match=r"that of the 6 sources of a neuron.*got \(2, 2\)"):
         weights(torch.rand(3, 6), shape=(2, 2))
+
+
+def test_weights_that_are_not_there_hide_no_others():
+    weight = torch.rand(4, 9)
+    weight[0, 0] = torch.nan
+    low, high = weights(weight).images[0].get_clim()
+    assert (low, high) == (weight.nan_to_num(1).min().item(), weight.nan_to_num(0).max().item())
+
+
+def test_evenly_chosen_of_many_are_among_them():
+    assert evenly(2**24 + 4, 40)[-1] == 2**24 + 3

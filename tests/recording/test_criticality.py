@@ -94,3 +94,10 @@ def test_avalanches_at_the_ends_are_left_out():
 def test_avalanches_in_wider_bins():
     found = avalanches(torch.tensor([0.0, 0, 1, 0, 0, 2, 0, 0])[:, None], width=2.0)
     assert (found.size.tolist(), found.duration.tolist()) == ([3.0], [4.0])
+
+
+def test_activity_that_alternates_begets_nothing():
+    spikes = torch.zeros(200, 1)
+    spikes[::2] = 1
+    found = branching_ratio(spikes, max_lag=3.0)
+    assert (found.ratio, found.tau, found.strength) == (0.0, 0.0, 0.0)

@@ -7,6 +7,7 @@ from sklearn.decomposition import PCA
 from conex_nn.recording import (
     circular_tuning,
     clusters,
+    correlations,
     linear_probe,
     principal_components,
     sparseness,
@@ -131,3 +132,17 @@ def test_groups_of_neurons_that_look_for_the_same():
 def test_unsuitable_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_preferred_angle_is_below_the_period():
+    angles = torch.arange(0.0, 360.0, 30.0)
+    assert circular_tuning(1 + torch.cos(torch.deg2rad(angles)), angles).preferred.item() < 1e-3
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("value", [0.1, -65.1, 1234.567])
+def test_what_rests_at_any_value_is_silent(value, dtype):
+    resting = torch.full((997, 3), value, dtype=dtype)
+    assert principal_components(resting, components=1).explained.isnan().all()
+    assert clusters(resting.T).tolist() == [-1, -1, -1]
+    assert correlations(resting.expand(50, 997, 3).reshape(-1, 3)).matrix.isnan().all()

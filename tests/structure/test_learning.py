@@ -79,6 +79,42 @@ def test_chunks_of_a_long_run_learn_what_the_whole_does(monkeypatch):
         close(learned[1][name], learned[3][name])
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        P.STDP,
+        P.ISTDP,
+        P.TripletSTDP,
+        P.ShiftSTDP,
+        P.Clopath,
+        P.Oja,
+        lambda: P.BCM(rate=0.01, target=0.1, tau_theta=20.0, tau=5.0),
+        lambda: P.chain(P.STDP(), P.Soft(0, 1), P.Modulated("reward", tau=30.0)),
+        lambda: P.chain(P.STDP(), P.LearningRate(lambda sequences: 0.5**sequences)),
+    ],
+)
+def test_blocks_of_time_learn_what_the_whole_does(make, monkeypatch):
+    xs, reward, learned = stimulus(0), torch.randn(STEPS), []
+    for block in (1 << 22, 100, 11):
+        monkeypatch.setattr("conex_nn.structure.learning._BLOCK", block)
+        torch.manual_seed(0)
+        net = cx.Neocortex(retina=cx.InputLayer(6), a=cx.Population(5, cx.LIF(tau_mem=4.0, resistance=4.0)))
+        delays = {"axon_delay": torch.arange(6) % 3, "dendrite_delay": torch.arange(5) % 2}
+        net.connect("retina", "a", cx.Dense, init=drawn(0, 1), rule=make(), when="sequence", **delays)
+        before, state = weights(net.double())["retina_sensory_to_a"], None
+        for begin in (0, 12):
+            given = dict.fromkeys(net_rule(net).modulators(), reward[begin : begin + 12])
+            _, state = net(xs[begin : begin + 12], state, modulators=given)
+        learned.append(weights(net)["retina_sensory_to_a"])
+        assert not torch.equal(learned[-1], before)
+    close(learned[1], learned[0])
+    close(learned[2], learned[0])
+
+
+def net_rule(net):
+    return connections(net)["retina_sensory_to_a"].rule
+
+
 @pytest.mark.parametrize("when", ["step", "sequence"])
 def test_nothing_is_learned_in_eval(when):
     net = network(0, when).eval()

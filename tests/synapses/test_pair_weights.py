@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch.testing import assert_close
 
 import conex_nn as cx
 from conex_nn.synapses import pair_weights
@@ -39,3 +40,18 @@ def test_a_weight_of_zero_is_a_synapse_and_a_missing_one_is_not():
 def test_too_many_pairs():
     with pytest.raises(ValueError, match=r"at most `max_pairs` = 10 pairs \[1\], got 6 sources and 2 targets"):
         pair_weights(cx.Dense(6, 2), max_pairs=10)
+
+
+def test_many_sources_are_not_laid_out_at_once(monkeypatch):
+    synapse, sizes = cx.Sparse(300, 3, density=0.1), []
+    project = synapse.project
+
+    def noted(spikes, *args):
+        sizes.append(spikes.numel())
+        return project(spikes, *args)
+
+    monkeypatch.setattr(synapse, "project", noted)
+    found = pair_weights(synapse, max_pairs=3000)
+    assert max(sizes) <= 3000
+    assert int((~found.isnan()).sum()) == len(synapse.weight)
+    assert_close(found.nan_to_num() @ torch.ones(300), synapse(torch.ones(300)))

@@ -231,3 +231,9 @@ def test_unsuitable_heads():
     wide.log = lambda *_, **__: None
     with pytest.raises(ValueError, match="at least as many outputs as classes, 5, got 4"):
         wide.training_step(batch(), 0)
+
+
+def test_a_sample_by_address_is_drawn(tmp_path):
+    images = ActivityImages(tmp_path / "pictures")
+    trainer(tmp_path, max_epochs=1, callbacks=[images]).fit(classifier(), datamodule=data())
+    assert sorted(path.name for path in (tmp_path / "pictures").iterdir()) == ["raster-1.png", "rates-1.png"]

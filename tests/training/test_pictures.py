@@ -131,3 +131,9 @@ def test_unsuitable_uses(tmp_path):
         fit(silent, tmp_path, ActivityImages())
     with pytest.raises(ValueError, match="the address of a module, got '7'"):
         fit(classifier(), tmp_path, ActivityImages(addresses=["7"]))
+
+
+def test_padding_is_not_drawn():
+    images, x = ActivityImages(), torch.rand(3, 8, FEATURES)
+    images.on_train_batch_start(None, classifier(), (x, torch.zeros(3), torch.tensor([5, 8, 2])), 0)
+    assert torch.equal(images._sample, x[:1, :5])
