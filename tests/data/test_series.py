@@ -9,7 +9,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader, Dataset
 
 import conex_nn as cx
-from conex_nn.data import LabelledImages, LabelledSeries, SeriesDataModule, pad_batch
+from conex_nn.data import LabelledSeries, SeriesDataModule, TensorDataModule, pad_batch
 from conex_nn.training import SpikingClassifier
 
 LENGTHS = [3 + index * 7 % 5 for index in range(40)]
@@ -177,9 +177,13 @@ def test_an_encoder_that_shortens_a_padded_batch_is_found_out():
 
 
 def test_samples_encoded_to_unequal_lengths_without_a_mask():
-    images = LabelledImages(torch.rand(4, 3), torch.arange(4), encoder=lambda x: x.expand(1 + int(9 * x[0]), 3))
+    images = torch.linspace(0, 1, 12).reshape(4, 3)
+    data = TensorDataModule(
+        images, torch.zeros(4).long(), test=0, validation=0, class_names=["a", "b"], encode_on="worker",
+        encoder=lambda x: x.expand(1 + int(9 * x[0]), 3),
+    )  # fmt: skip
     with pytest.raises(ValueError, match=r"encoded samples of one shape, got \(\d, 3\) and \(\d, 3\).*fixed `time`"):
-        images.__getitems__([0, 1, 2, 3])
+        next(iter(data.train_dataloader()))
 
 
 class Rising(SeriesDataModule):

@@ -14,6 +14,7 @@ from conex_nn.kernels.cpu.competition import make_compete
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, finish, inline, offset, sweep, wait
 from conex_nn.kernels.cpu.learning import make_learning
 from conex_nn.kernels.cpu.lif import make_step
+from conex_nn.kernels.cpu.plastic_row import make_add_four
 from conex_nn.kernels.cpu.traces import make_list
 
 __all__ = ["learning_loop", "loop", "project"]
@@ -33,17 +34,6 @@ def make_add(real):
             current[targets[e]] += factor * weights[e]
 
     return row, edges
-
-
-def make_add_four(real):
-    """Make what adds four rows of weights at once: the currents are then read and written once for all."""
-
-    @sweep
-    def rows(current, a, b, c, d, fa, fb, fc, fd, n):
-        for j in range(n):
-            current[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
-
-    return rows
 
 
 def project(real):

@@ -6,7 +6,8 @@ their column: a chunk is a few columns, a thread adds up one row of the result a
 
 from numba import types
 
-from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, inline, lowest, not_zero, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, inline, lowest, not_zero, offset
+from conex_nn.kernels.cpu.plastic_row import make_add_four, make_rows
 from conex_nn.kernels.cpu.record import LANES, WIDE_COLUMNS
 
 __all__ = ["gather"]
@@ -16,15 +17,8 @@ def gather(real):
     """Make the kernel: ``count`` rows of ``events`` and of ``rows``, added onto ``out``."""
     zero = real(0)
 
-    @sweep
-    def add_four(x, a, b, c, d, fa, fb, fc, fd, n):
-        for j in range(n):
-            x[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
-
-    @sweep
-    def add(x, a, factor, n):
-        for j in range(n):
-            x[j] += factor * a[j]
+    add_four = make_add_four(real)
+    _, add, *_ = make_rows(real)
 
     @inline
     def by_column(events, columns, begin, end, count, lengths, places, values):

@@ -8,8 +8,8 @@ listed by source. Either way they are added in their order.
 from numba import types
 
 from conex_nn.kernels.cpu import record as of
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, sweep, transpose
-from conex_nn.kernels.cpu.plastic_row import make_rows
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, transpose
+from conex_nn.kernels.cpu.plastic_row import make_add_four, make_rows
 
 __all__ = ["make_matrix"]
 
@@ -17,13 +17,9 @@ __all__ = ["make_matrix"]
 def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few):
     """Make what changes the rows of a chunk: of one sample, and of a batch."""
     clear, add, *_ = make_rows(real)
+    add_four = make_add_four(real)
     zero, one = real(0), real(1)
     room = of.ROOM
-
-    @sweep
-    def add_four(x, a, b, c, d, fa, fb, fc, fd, n):
-        for j in range(n):
-            x[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
 
     @inline
     def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, d):

@@ -4,7 +4,7 @@ from numba import types
 
 from conex_nn.kernels.cpu.intrinsics import inline, sweep
 
-__all__ = ["make_change", "make_row", "make_rows"]
+__all__ = ["make_add_four", "make_change", "make_row", "make_rows"]
 
 _TINY = 1e-30
 
@@ -76,6 +76,17 @@ def make_row(real, bound):
             e[j] += raise_by(w[j], px * p[j], plus, plus_side, low, high, mu)
 
     return change, weights, eligibility, few_weights, few_eligibility
+
+
+def make_add_four(real):
+    """Make what adds four rows at once: what they are added to is then read and written once for all."""
+
+    @sweep
+    def add_four(x, a, b, c, d, fa, fb, fc, fd, n):
+        for j in range(n):
+            x[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
+
+    return add_four
 
 
 def make_rows(real):
