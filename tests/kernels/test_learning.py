@@ -199,6 +199,17 @@ def test_equals_a_loop_of_steps(seed, batch):
     assert any(changed) or all(rule is None for *_, rule, _, _, _, _ in found.links)
 
 
+@pytest.mark.parametrize("sizes", [(70, 3, 3), (130, 17, 66), (258, 64, 5), (300, 9, 65)])
+@pytest.mark.parametrize("seed", [1, 6])
+def test_sizes_that_fill_no_chunk_and_no_square(seed, sizes):
+    expected, found = (Case(seed, 2, sizes=sizes, steps=20) for _ in range(2))
+    spikes, states = expected.by_steps()
+    mine, after = found.by_events()
+    assert all(torch.equal(a, b) for a, b in zip(mine, spikes, strict=True))
+    for a, b in zip([*found.weights, *flat(after)], [*expected.weights, *flat(states)], strict=True):
+        assert_close(a, b.reshape(a.shape), rtol=1e-9, atol=1e-9)
+
+
 @pytest.mark.parametrize("openmp", [True, False])
 @pytest.mark.parametrize("batch", [1, 40])
 def test_the_number_of_threads_does_not_matter(batch, openmp, monkeypatch):
