@@ -338,41 +338,6 @@ def test_recordings_are_collected_in_few_bytes():
     assert_close(collect_events([(late, 0)], sensor_size=SIZE).events.t, late.t)
 
 
-def test_recordings_are_iterated_over_and_counted_from_the_end():
-    assert [int(label) for _, label in RECORDINGS] == RECORDINGS.labels.tolist()
-    same(RECORDINGS[-1][0], RECORDINGS[len(RECORDINGS) - 1][0])
-    for index in (len(RECORDINGS), -len(RECORDINGS) - 1):
-        with pytest.raises(IndexError):
-            _ = RECORDINGS[index]
-
-
-def test_names_mean_the_same_classes_in_training_and_test():
-    named = [(one(index), "cab"[index % 3]) for index in range(18)]
-    later = [(one(18), "c"), (one(19), "b")]  # without an "a"
-    data = RecordingsDataModule(named, test=later, sensor_size=SIZE)
-    assert data.class_names == ("a", "b", "c")
-    assert data.splits().test.labels.tolist() == [2, 1]
-    with pytest.raises(ValueError, match="label to be one of 'a', 'b', 'c', got 'd'"):
-        RecordingsDataModule(named, test=[(one(0), "d")], sensor_size=SIZE)
-
-
-def test_names_are_numbered_as_a_data_set_says():
-    class Named(list):
-        classes = ("c", "a", "b")
-        sensor_size = (14, 10, 2)
-
-    data = RecordingsDataModule(Named((one(index), "cab"[index % 3]) for index in range(18)), test=3)
-    assert data.class_names == ("c", "a", "b")
-    assert data.splits().train.dataset.labels.tolist() == [0, 1, 2] * 6
-
-
-def test_the_sensor_of_recordings_that_say_none_can_be_given():
-    pairs = [(one(index), index % 2) for index in range(12)]
-    assert RecordingsDataModule(pairs, sensor_size=SIZE).sensor_size == SIZE
-    with pytest.raises(ValueError, match="as the data set says none"):
-        RecordingsDataModule(pairs)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
