@@ -9,6 +9,7 @@
 | `conex_nn.synapses` | dense, one-to-one, sparse, convolutional ... synapses, and delays |
 | `conex_nn.plasticity` | learning rules for every synapse, bounds, constraints, neuromodulators |
 | `conex_nn.rates` | rate networks (CTRNN): areas, Dale's law, masks, losses |
+| `conex_nn.bridge` | from rate networks to spiking ones and back, and loops of both |
 | `conex_nn.structure` | populations, connections, layers, columns, whole networks, and the engine that runs them |
 | `conex_nn.sequential` | chains of modules over sequences |
 | `conex_nn.encoders` | dataset transforms from values to spikes |
@@ -22,7 +23,7 @@
 import importlib
 from typing import Any
 
-from conex_nn import dendrites, encoders, functional, neurons, plasticity, rates, structure, surrogate, synapses
+from conex_nn import dendrites, functional, neurons, plasticity, structure, surrogate, synapses
 from conex_nn.dendrites import Compartment, Dendrite, Drive, Pull
 from conex_nn.memory import keep_memory
 from conex_nn.neurons import (
@@ -43,7 +44,6 @@ from conex_nn.neurons import (
     VoltageHomeostasis,
 )
 from conex_nn.plasticity import BCM, ISTDP, MSTDP, MSTDPET, RSTDP, STDP, Clopath, Oja, ShiftSTDP, TripletSTDP
-from conex_nn.rates import CTRNN
 from conex_nn.sequential import SequenceDropout, Sequential
 from conex_nn.structure import (
     Connection,
@@ -69,7 +69,6 @@ from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToO
 __all__ = [
     "AELIF",
     "BCM",
-    "CTRNN",
     "ELIF",
     "IF",
     "ISTDP",
@@ -118,6 +117,7 @@ __all__ = [
     "Synapsis",
     "TripletSTDP",
     "VoltageHomeostasis",
+    "bridge",
     "data",
     "dendrites",
     "encoders",
@@ -143,7 +143,8 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-_LATER = ("data", "plots", "recording", "testing", "training")  # they import lightning, matplotlib or torch's tests
+# They import lightning, matplotlib or torch's tests, or are not needed by every program.
+_LATER = ("bridge", "data", "encoders", "plots", "rates", "recording", "testing", "training")
 
 
 def __getattr__(name: str) -> Any:

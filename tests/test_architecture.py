@@ -16,7 +16,7 @@ ORDER = [
     {"neurons", "dendrites", "synapses", "rates"},
     {"plasticity"},
     {"structure", "sequential"},
-    {"recording"},
+    {"bridge", "recording"},
     {"training"},
 ]
 BELOW = {part: set().union(*ORDER[:rank]) for rank, row in enumerate(ORDER) for part in row}

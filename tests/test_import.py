@@ -25,9 +25,9 @@ def fresh_import() -> tuple[float, list[str]]:
 
 
 def test_import_is_quick_and_quiet():
-    # The best of three: the first compiles bytecode.
+    # The best of five: the first compiles bytecode, and others may share the caches.
     taken = []
-    while len(taken) < 3 and min(taken, default=LIMIT) >= LIMIT:
+    while len(taken) < 5 and min(taken, default=LIMIT) >= LIMIT:
         seconds, lazy = fresh_import()
         assert lazy == []
         taken.append(seconds)

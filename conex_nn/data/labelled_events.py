@@ -23,6 +23,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         events: All recordings, one after another, with their offsets.
         labels: One class index, from 0, per recording [1].
         sensor_size: Height and width of the sensor [1].
+        class_names: Name of each class, where they are known.
 
     Raises:
         ValueError: Events out of the sensor or out of the order of time, or labels that do not fit the recordings.
@@ -42,6 +43,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         labels: Shaped[Tensor, "*_"],
         *,
         sensor_size: Sequence[int],
+        class_names: Sequence[str] | None = None,
     ) -> None:
         labels = torch.as_tensor(labels)
         check_events(events, sensor_size=sensor_size)
@@ -49,12 +51,14 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         self.events = events._replace(offsets=events.bounds)
         self.labels = labels.long()
         self.sensor_size = (int(sensor_size[0]), int(sensor_size[1]))
+        self.class_names = None if class_names is None else tuple(class_names)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @override
     def __getitem__(self, index: int) -> tuple[Any, Tensor]:
+        index = range(len(self))[index]
         first, last = self.events.bounds[index : index + 2].tolist()
         one = Events(*(field[first:last] for field in self.events[:4]))  # pyright: ignore[reportOptionalSubscript]
         return one, self.labels[index]
@@ -88,7 +92,8 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         Raises:
             ValueError: Events out of that sensor, or another number of recordings.
         """
-        return LabelledEvents(transform(self.events), self.labels, sensor_size=sensor_size)
+        events = transform(self.events)
+        return LabelledEvents(events, self.labels, sensor_size=sensor_size, class_names=self.class_names)
 
 
 def select_recordings(events: Events, index: Tensor) -> Events:
@@ -124,20 +129,25 @@ def lengths_differ(encoder: Any) -> bool:
     return callable(getattr(encoder, "lengths", None)) and getattr(encoder, "time", None) is None
 
 
-def collect_events(data: Any, *, sensor_size: Sequence[int] | None = None) -> LabelledEvents:
+def collect_events(
+    data: Any, *, sensor_size: Sequence[int] | None = None, class_names: Sequence[str] | None = None
+) -> LabelledEvents:
     """Read a data set of recordings into memory: one of tonic's, or any of ``(events, label)``.
 
     Args:
         data: Gives pairs of a recording, as :class:`~conex_nn.encoders.events.Events` or as a structured array with x,
-            y, p and t [µs], and its class: an index or a name. Names are numbered in the order of the alphabet.
+            y, p and t [µs], and its class: an index or a name.
         sensor_size: Height and width of the sensor; by default what the data set's own ``sensor_size`` says, which in
             tonic is width, height and polarities [1].
+        class_names: Names in the order in which classes are numbered; by default what the data set's own ``classes``
+            say, if they are all there, else the names that occur, in the order of the alphabet.
 
     Returns:
         The recordings, in as few bytes as hold them.
 
     Raises:
-        ValueError: No recordings, no sensor size, or events that are out of it or out of the order of time.
+        ValueError: No recordings, no sensor size, events that are out of it or out of the order of time, or a name that
+            is not among `class_names`.
 
     Example:
         >>> t = torch.arange(3)
@@ -160,14 +170,31 @@ def collect_events(data: Any, *, sensor_size: Sequence[int] | None = None) -> La
         counts.append(len(one.t))
     if not counts:
         raise ValueError("Expected at least one recording, got none.")
+    names = _names(data, labels) if class_names is None else list(class_names)
     if isinstance(labels[0], str):
-        names = {name: number for number, name in enumerate(sorted(set(labels)))}
-        labels = [names[label] for label in labels]
+        labels = _numbered(labels, names)
     x, y, p, t = (torch.cat(field) for field in fields)
-    offsets = torch.tensor([0, *counts]).cumsum(0)
     return LabelledEvents(
-        Events(x, y, p, t, offsets), torch.tensor([int(each) for each in labels]), sensor_size=sensor_size
+        Events(x, y, p, t, offsets=torch.tensor([0, *counts]).cumsum(0)),
+        torch.tensor([int(each) for each in labels]),
+        sensor_size=sensor_size,
+        class_names=names or None,
     )
+
+
+def _names(data: Any, labels: Sequence[Any]) -> list[str]:
+    """Return the names of classes: what a data set says, if all that occur are there, or what occurs."""
+    own = getattr(data, "classes", None)
+    said = [] if own is None else [name.decode() if isinstance(name, bytes) else str(name) for name in own]
+    occurring = {label for label in labels if isinstance(label, str)}
+    return said if said and occurring <= set(said) else sorted(occurring)
+
+
+def _numbered(labels: Sequence[str], names: Sequence[str]) -> list[int]:
+    numbers = {name: number for number, name in enumerate(names)}
+    if unknown := sorted(set(labels) - numbers.keys()):
+        raise ValueError(f"Expected every label to be one of {', '.join(map(repr, names))}, got {unknown[0]!r}.")
+    return [numbers[label] for label in labels]
 
 
 def _small(values: Tensor, most: int | None) -> Tensor:

@@ -10,6 +10,7 @@ from typing_extensions import override
 
 from conex_nn.data.seeded import check_global_draws, seeded
 from conex_nn.encoders import Looks
+from conex_nn.encoders.composition import check_encodes_once
 
 
 class LocationDataset(Dataset[tuple[Any, ...]]):
@@ -30,8 +31,8 @@ class LocationDataset(Dataset[tuple[Any, ...]]):
             to draw anew each time, from torch's global generator.
 
     Raises:
-        ValueError: At its use: a look that returns something else, samples or locations of unequal shapes; with a
-            `seed`, a transform with a generator of its own.
+        ValueError: If an encoder encodes twice, or, with a `seed`, a transform has a generator of its own; at its use:
+            a look that returns something else, samples or locations of unequal shapes.
 
     Example:
         >>> from conex_nn.data import LabelledImages
@@ -56,6 +57,8 @@ class LocationDataset(Dataset[tuple[Any, ...]]):
         inputs: tuple[str, str] = ("retina.sensory", "retina.location"),
         seed: int | None = None,
     ) -> None:
+        check_encodes_once(encoder)
+        check_encodes_once(location_encoder)
         if seed is not None:
             for name, each in (("look", look), ("encoder", encoder), ("location_encoder", location_encoder)):
                 check_global_draws(name, each)

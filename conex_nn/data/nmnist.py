@@ -79,7 +79,8 @@ class NMNIST(EventDataModule):
     @override
     def prepare_data(self) -> None:
         if self._root.suffix != ".npz":
-            require_tonic().datasets.NMNIST(save_to=str(self._root), train=False)
+            for train in (False, True):  # here, since `setup` runs in every process
+                require_tonic().datasets.NMNIST(save_to=str(self._root), train=train)
 
     @override
     def splits(self) -> Splits:

@@ -24,8 +24,10 @@ class RecordingsDataModule(EventDataModule):
         recordings: :class:`LabelledEvents`, or what :func:`collect_events` reads, such as a data set of tonic's.
         test: Recordings to keep for testing: a number [1], a fraction [1], or recordings of their own.
         validation: Recordings to keep for validation: a number or a fraction of what is not for testing [1].
-        sensor_size: Height and width of the sensor, after `transform`; by default that of the recordings [1].
-        class_names: Name of each class; by default what the data set calls them, else their indices.
+        sensor_size: Height and width of the sensor, after `transform`; by default that of the recordings [1]. Without
+            a `transform` it need not be known otherwise.
+        class_names: Name of each class, where labels are names in the order of their numbers; by default what the data
+            set calls them, else the names that occur in `recordings`, else their indices.
         encoder: Makes frames of recordings; see :class:`EventDataModule`.
         transform: Changes all recordings once, when they are loaded.
         encode_on: ``"device"``, ``"worker"`` or ``"setup"``; see :class:`InMemoryDataModule`.
@@ -64,15 +66,14 @@ class RecordingsDataModule(EventDataModule):
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
-        own = recordings if isinstance(recordings, LabelledEvents) else collect_events(recordings)
-        size = test if isinstance(test, int | float) else 0
-        apart = None
-        if not isinstance(test, int | float):
-            apart = test if isinstance(test, LabelledEvents) else collect_events(test)
+        known = sensor_size if transform is None else None  # of recordings that say none; `transform` may change it
+        own = _collected(recordings, sensor_size=known, class_names=class_names)
+        size, apart = (test, None) if isinstance(test, int | float) else (0, test)
+        if apart is not None:
+            apart = _collected(apart, sensor_size=known, class_names=class_names or own.class_names)
         if class_names is None:
-            known = getattr(recordings, "classes", None)
             most = max(int(each.labels.max()) + 1 for each in (own, apart) if each is not None)
-            class_names = [str(name) for name in known] if known else [str(label) for label in range(most)]
+            class_names = own.class_names or [str(label) for label in range(most)]
         super().__init__(
             class_names=class_names,
             sensor_size=own.sensor_size if sensor_size is None else sensor_size,
@@ -93,3 +94,11 @@ class RecordingsDataModule(EventDataModule):
     @override
     def splits(self) -> Splits:
         return self._ready
+
+
+def _collected(data: Any, *, sensor_size: Sequence[int] | None, class_names: Sequence[str] | None) -> LabelledEvents:
+    """Return recordings in memory, whose classes are numbered as all are."""
+    if isinstance(data, LabelledEvents):
+        return data
+    own = getattr(data, "sensor_size", None)
+    return collect_events(data, sensor_size=sensor_size if own is None else None, class_names=class_names)

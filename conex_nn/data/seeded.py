@@ -52,3 +52,16 @@ def check_global_draws(name: str, transform: object) -> None:
             f"Expected `{name}` to draw from torch's global generator, which is seeded for each sample, got one with a "
             "`generator` of its own. Leave its `generator` out."
         )
+
+
+def mixed_seed(*parts: int) -> int:
+    """Return a seed that mixes numbers, the same in every process.
+
+    Args:
+        parts: Numbers, such as a seed and the index of what is drawn [1].
+
+    Example:
+        >>> mixed_seed(1, 2) == mixed_seed(1, 2), mixed_seed(1, 2) == mixed_seed(2, 1)
+        (True, False)
+    """
+    return hash(parts) & 0x7FFF_FFFF_FFFF_FFFF

@@ -5,12 +5,14 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
-from torch import Tensor
-from torch.utils.data import Dataset, IterableDataset, get_worker_info
+from torch import Tensor, nn
+from torch.utils.data import Dataset, IterableDataset, Subset, get_worker_info
 from typing_extensions import override
 
+from conex_nn.data.encoded import Encoded
 from conex_nn.data.labelled_images import to_intensity
-from conex_nn.data.seeded import check_global_draws, seeded
+from conex_nn.data.seeded import check_global_draws, mixed_seed, seeded
+from conex_nn.encoders.composition import check_encodes_once
 
 SILENT = -1
 """Label of the steps at which no sample is presented."""
@@ -34,7 +36,8 @@ class Stream(IterableDataset[tuple[Inputs, Tensor]]):
         instance_duration: Steps for which each sample is presented [1].
         silent_interval: Steps without input after each sample [1].
         encoder: Maps x ``(*features)`` to ``(instance_duration, *features)``; by address where there are several
-            inputs. What has none is held, as a current. ``nn.Identity()`` where x is such a sequence already.
+            inputs. What has none is held, as a current. Bytes become intensities first. ``nn.Identity()`` where x is
+            such a sequence already: that is presented as it is.
         chunk: Steps in a chunk [1]; None for a sample and its silence. The last one may be shorter.
         lanes: Samples that are presented beside each other, as a batch, ``(steps, lanes, *features)`` [1]; None for no
             such axis. A lane that has no sample left is silent.
@@ -43,8 +46,9 @@ class Stream(IterableDataset[tuple[Inputs, Tensor]]):
         seed: Seed of the order and of what encoders draw [1].
 
     Raises:
-        ValueError: If a number is out of range, there is no sample, or an encoder has a generator of its own; at its
-            use: an encoder of another duration, samples of unequal shapes, labels that are no numbers.
+        ValueError: If a number is out of range, there is no sample, an encoder has a generator of its own, or what is
+            encoded would be again; at its use: an encoder of another duration, samples of unequal shapes, labels that
+            are no numbers, fewer samples than processes.
 
     Example:
         >>> from torch.utils.data import DataLoader
@@ -83,6 +87,8 @@ class Stream(IterableDataset[tuple[Inputs, Tensor]]):
             raise ValueError("Expected `data` to have a sample to present, got none.")
         for each in encoder.values() if isinstance(encoder, Mapping) else [encoder]:
             check_global_draws("encoder", each)
+            check_encodes_once(each)
+        _check_not_encoded(data, encoder)
         self.data = data
         self.instance_duration = instance_duration
         self.silent_interval = silent_interval
@@ -174,7 +180,8 @@ class _Presented:
         walk, place = divmod(position, len(self.share))
         if walk > 0 and not self.stream.loop:
             return None
-        with seeded(_seed(self.stream.seed, self.epoch, position, 1)):
+        place_of_all = walk * len(self.stream.data) + self.share[place]  # pyright: ignore[reportArgumentType]
+        with seeded(mixed_seed(self.stream.seed, self.epoch, place_of_all, 1)):  # other draws in each process
             inputs, label = _parts(self.stream.data, self._index(walk, place))
             encoded = {address: self._encode(address, x) for address, x in inputs.items()}
         return encoded, label
@@ -183,7 +190,7 @@ class _Presented:
         if not self.stream.shuffle:
             return self.share[place]
         if self._order is None or self._order[0] != walk:
-            generator = torch.Generator().manual_seed(_seed(self.stream.seed, self.epoch, walk, 0))
+            generator = torch.Generator().manual_seed(mixed_seed(self.stream.seed, self.epoch, walk, 0))
             order = torch.randperm(len(self.stream.data), generator=generator).tolist()  # pyright: ignore
             self._order = (walk, [order[index] for index in self.share])
         return self._order[1][place]
@@ -200,7 +207,7 @@ class _Presented:
             raise ValueError(
                 f"Expected `encoder` by address where there are several inputs, such as {address!r}, got one."
             )
-        if x.dtype == torch.uint8:
+        if x.dtype == torch.uint8 and not isinstance(encoder, nn.Identity):  # of which they are spikes, or counts
             x = to_intensity(x)
         if encoder is None:
             held = x if x.is_floating_point() else x.to(torch.get_default_dtype())
@@ -233,14 +240,24 @@ def _parts(data: Dataset[Any], index: int) -> tuple[dict[str, Tensor], int]:
     return dict(zip(addresses, inputs, strict=True)), int(label)
 
 
+def _check_not_encoded(data: Any, encoder: Any) -> None:
+    """Raise if samples that are sequences already would be encoded, or held."""
+    while isinstance(data, Subset):
+        data = data.dataset
+    if isinstance(encoder, Mapping):
+        encoder = encoder.get("")
+    if isinstance(data, Encoded) and not isinstance(encoder, nn.Identity):
+        raise ValueError(
+            "Expected `encoder` to leave `data` as it is, which is encoded already: `nn.Identity()`, got "
+            f"{type(encoder).__name__}."
+        )
+
+
 def _share(samples: int) -> range:
     """Return the places that this process presents: as many in each of a group."""
     if not (dist.is_available() and dist.is_initialized()):
         return range(samples)
     processes = dist.get_world_size()
+    if samples < processes:
+        raise ValueError(f"Expected `data` to have a sample for each of {processes} processes, got {samples}.")
     return range(dist.get_rank(), samples // processes * processes, processes)
-
-
-def _seed(*parts: int) -> int:
-    """Return a seed that mixes numbers."""
-    return hash(parts) & 0x7FFF_FFFF_FFFF_FFFF

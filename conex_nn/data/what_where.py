@@ -6,13 +6,14 @@ from typing import Any
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
 from typing_extensions import override
 
 from conex_nn.data.labelled_images import to_intensity
 from conex_nn.data.location_dataset import LocationDataset
-from conex_nn.data.seeded import check_global_draws
+from conex_nn.data.seeded import check_global_draws, mixed_seed, seeded
 from conex_nn.encoders import GridCrop, Looks, PlaceInGrid
+from conex_nn.encoders.composition import check_encodes_once
 
 
 class WhatWhere(L.LightningDataModule):
@@ -21,7 +22,7 @@ class WhatWhere(L.LightningDataModule):
     A batch is ``({"retina.sensory": seen, "retina.location": locations}, {"what": classes, "where": cells})``: what is
     seen look after look, ``(batch, time, *shape)`` once it is encoded, and the class of the image and the cell of the
     scene that it is in. Scenes and looks of the validation and test parts depend on `seed` alone; those of the training
-    part are drawn anew each time, from torch's global generator.
+    part are drawn anew in each pass, by a seed from torch's global generator: the number of workers changes nothing.
 
     Args:
         data: Images and their classes, without an encoder: a data module whose data sets give ``(image, label)``, such
@@ -40,8 +41,8 @@ class WhatWhere(L.LightningDataModule):
         seed: Seed of scenes and looks for validation and test [1].
 
     Raises:
-        ValueError: If a number is out of range, `data` encodes, or a transform has a generator of its own; at its use:
-            encoded inputs of unequal lengths, a mask that is no mask of one look.
+        ValueError: If a number is out of range, `data` encodes, an encoder encodes twice, or a transform has a
+            generator of its own; at its use: encoded inputs of unequal lengths, a mask that is no mask of one look.
 
     Example:
         >>> from conex_nn.data import Digits
@@ -78,6 +79,8 @@ class WhatWhere(L.LightningDataModule):
         batch_size = int(getattr(data, "batch_size", 0)) if batch_size is None else batch_size
         if batch_size < 1:
             raise ValueError(f"Expected `batch_size` to be at least 1 [1], got {batch_size}.")
+        check_encodes_once(encoder)
+        check_encodes_once(location_encoder)
         for name, each in (("hide", hide), ("clutter", clutter), ("look", look)):
             check_global_draws(name, each)
         self.data = data
@@ -106,7 +109,7 @@ class WhatWhere(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[Any]:
         images = self.data.train_dataloader().dataset
         scenes = LocationDataset(images, self._augmented_scene)
-        return self._loader(LocationDataset(scenes, self.look), shuffle=True)
+        return self._loader(_Drawn(LocationDataset(scenes, self.look)), shuffle=True)
 
     @override
     def val_dataloader(self) -> DataLoader[Any]:
@@ -166,16 +169,46 @@ class WhatWhere(L.LightningDataModule):
         scenes = LocationDataset(images, self.scene, seed=first)
         return self._loader(LocationDataset(scenes, self.look, seed=first + _APART))
 
-    def _loader(self, data: LocationDataset, *, shuffle: bool = False) -> DataLoader[Any]:
-        return DataLoader(
+    def _loader(self, data: Dataset[Any], *, shuffle: bool = False) -> DataLoader[Any]:
+        sampler: Any = RandomSampler if shuffle else SequentialSampler
+        return _Loader(
             data,
             batch_size=self.batch_size,
-            shuffle=shuffle,
+            sampler=sampler(data),
+            generator=torch.Generator().manual_seed(torch.initial_seed()),  # samplers draw from the global one
             num_workers=self.num_workers,
             collate_fn=list,
             pin_memory=torch.cuda.is_available(),
             persistent_workers=self.num_workers > 0,
         )
+
+
+class _Drawn(Dataset[Any]):
+    """Looks whose draws follow from the seed of a pass and from which samples are in a batch, whoever reads it."""
+
+    def __init__(self, data: LocationDataset) -> None:
+        self.data = data
+        self.seed = torch.zeros((), dtype=torch.int64).share_memory_()  # seen by workers that are there already
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @override
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        with seeded(mixed_seed(int(self.seed), index)):
+            return self.data[index]
+
+    def __getitems__(self, indices: Sequence[int]) -> tuple[Any, ...]:
+        with seeded(mixed_seed(int(self.seed), *indices)):
+            return self.data.__getitems__(indices)
+
+
+class _Loader(DataLoader[Any]):
+    @override
+    def __iter__(self) -> Any:
+        if isinstance(self.dataset, _Drawn):
+            self.dataset.seed.random_()
+        return super().__iter__()
 
 
 _APART = 10**7  # more than there are samples: no two share a seed

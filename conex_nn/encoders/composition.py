@@ -9,6 +9,7 @@ from conex_nn.encoders.burst import Burst
 from conex_nn.encoders.cochlea import Cochlea
 from conex_nn.encoders.constant_current import ConstantCurrent
 from conex_nn.encoders.delta import Delta
+from conex_nn.encoders.in_turn import InTurn
 from conex_nn.encoders.latency import Latency
 from conex_nn.encoders.phase import Phase
 from conex_nn.encoders.poisson import Poisson
@@ -31,7 +32,8 @@ _MAKE_TIME = (
 def check_encodes_once(encoder: Callable[[Tensor], Tensor] | None) -> None:
     """Raise if a chain makes spikes of spikes.
 
-    A chain is an ``nn.Sequential`` or one of torchvision's ``Compose``, others within it included. What a function or a
+    A chain is an ``nn.Sequential`` or one of torchvision's ``Compose``, others within it, or within :class:`InTurn`,
+    included. What a function or a
     module of another kind does inside is not looked into, and zeros and ones do not tell whether they are spikes.
 
     Args:
@@ -59,6 +61,8 @@ def _stages(chain: Any) -> Iterator[Any]:
         chain, "transforms"
     ):  # by its name: torchvision is slow to import
         links = chain.transforms
+    elif isinstance(chain, InTurn):
+        links = [chain.encoder]
     else:
         yield chain
         return

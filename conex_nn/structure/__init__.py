@@ -9,8 +9,6 @@ from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Cost, Profile
-from conex_nn.structure.rate_loop import RateLoop, RateLoopState
-from conex_nn.structure.rates_bridge import to_areas, to_connectivity, to_spiking
 from conex_nn.structure.registry import register
 from conex_nn.structure.storage import LoadWarning, load, save
 from conex_nn.structure.summary import sketch
@@ -29,17 +27,12 @@ __all__ = [
     "OutputLayer",
     "Population",
     "Profile",
-    "RateLoop",
-    "RateLoopState",
     "Source",
     "Synapsis",
     "load",
     "register",
     "save",
     "sketch",
-    "to_areas",
-    "to_connectivity",
-    "to_spiking",
     "wire_column",
     "wire_columns",
     "wire_layer",

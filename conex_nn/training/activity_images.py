@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from conex_nn.recording import record, spiking_layers
 from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.padding import first_sample
 from conex_nn.training.pictures import Pictures
 
 __all__ = ["ActivityImages"]
@@ -52,7 +53,7 @@ class ActivityImages(Pictures):
         self.addresses = addresses
         self.sigma = sigma
         self.max_neurons = max_neurons
-        self._sample: Tensor | None = None
+        self._sample: Tensor | dict[str, Tensor] | None = None
         self._validated = False
 
     @override
@@ -76,14 +77,14 @@ class ActivityImages(Pictures):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._sample is None:
-            self._sample = batch[0][:1].clone()
+            self._sample = _first(batch)
 
     @override
     def on_validation_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         if not self._validated and batch_idx == 0 and dataloader_idx == 0:
-            self._sample, self._validated = batch[0][:1].clone(), True
+            self._sample, self._validated = _first(batch), True
 
     @override
     def pictures(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> Iterator[tuple[str, Any]]:
@@ -103,16 +104,25 @@ class ActivityImages(Pictures):
             yield name, ax
 
 
+def _first(batch: Any) -> Any:
+    x, _, *lengths = batch
+    return first_sample(x, *lengths)
+
+
 @torch.no_grad()
-def _spikes(model: SpikingClassifier, x: Tensor, addresses: Sequence[str]) -> dict[str, Tensor]:
+def _spikes(model: SpikingClassifier, x: Tensor | dict[str, Tensor], addresses: Sequence[str]) -> dict[str, Tensor]:
     """Return the spikes ``(time, *neurons)`` of every layer for one sample, and leave the model as it was."""
     training = {module: module.training for module in model.modules()}
-    devices = [x.device] if x.device.type == "cuda" else []
+    devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices), record(model.net, *addresses) as recording:
             model.eval()
-            model.outputs(x.to(model.device))
+            model.outputs(_on(model.device, x))
     finally:
         for module, mode in training.items():
             module.training = mode
     return {name.removesuffix(".spikes"): value[:, 0] for name, value in recording.items()}
+
+
+def _on(device: torch.device, x: Tensor | dict[str, Tensor]) -> Tensor | dict[str, Tensor]:
+    return {address: each.to(device) for address, each in x.items()} if isinstance(x, dict) else x.to(device)

@@ -65,7 +65,7 @@ def check_batch(batch: Any, *, num_classes: int) -> Batch:
         _check_finite(part)
         if lengths is not None:
             _check_lengths(part, lengths)
-    return Batch(x, labels, None if lengths is None else lengths.long())
+    return Batch(x, labels.long(), None if lengths is None else lengths.long())
 
 
 def check_labels(labels: Tensor, *, num_classes: int, name: str = "labels") -> None:
@@ -77,12 +77,14 @@ def check_labels(labels: Tensor, *, num_classes: int, name: str = "labels") -> N
         name: What to call them in the message.
 
     Raises:
-        TypeError: No whole numbers.
+        TypeError: No tensor, or no whole numbers.
         ValueError: Another shape, nothing in it, or out of range.
 
     Example:
         >>> check_labels(torch.tensor([0, 1]), num_classes=2)
     """
+    if not isinstance(labels, Tensor):
+        raise TypeError(f"Expected `{name}` to be a tensor, got {type(labels).__name__}.")
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise TypeError(f"Expected `{name}` to be class indices, as torch.long, got {labels.dtype}.")
     if labels.dim() != 1 or len(labels) == 0:
@@ -109,6 +111,11 @@ def _check_finite(x: Tensor) -> None:
 
 
 def _check_one_length(x: Any) -> None:
+    if hasattr(x, "_fields"):
+        raise TypeError(
+            f"Expected x to be a tensor, or several by address, got {type(x).__name__}. An encoder makes tensors of "
+            "recordings, such as `conex_nn.encoders.events.FramesByTime`."
+        )
     if isinstance(x, tuple | list) and x and all(isinstance(each, Tensor) and each.dim() for each in x):
         lengths = [len(each) for each in x]
         raise ValueError(

@@ -183,8 +183,9 @@ class SpikingClassifier(Trainable):
         options = {"dt": self.dt, "detach_every": self.detach_every, "checkpoint_every": self.checkpoint_every}
         ys, *others = read_out(self.net, xs, [self.readout, *self.heads.readouts.values()], **options)
         classes = self.num_classes if self.assignment is None else None
-        ys, *others = (_exact(y) for y in (check_outputs(ys, num_classes=classes, steps=steps, batch=batch), *others))
-        return ys, dict(zip(self.heads.readouts, others, strict=True))
+        ys = check_outputs(ys, num_classes=classes, steps=steps, batch=batch)
+        found = self.heads.checked(others, steps=steps, batch=batch)
+        return _exact(ys), {name: _exact(other) for name, other in found.items()}
 
     def _scores(self, outputs: Tensor, lengths: Tensor | None = None) -> Tensor:
         scores = decode_padded(self.decode, outputs, lengths)

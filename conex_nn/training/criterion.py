@@ -54,8 +54,9 @@ class Criterion(L.Callback):
 
     @override
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._last = deque(state_dict["last"], maxlen=self.over)
-        self.reached = bool(state_dict["reached"])
+        if not self._last:  # a test of the best checkpoint leaves alone what is known of the whole training
+            self._last = deque(state_dict["last"], maxlen=self.over)
+            self.reached = bool(state_dict["reached"])
 
     @override
     def on_validation_end(self, trainer: L.Trainer, pl_module: L.LightningModule) -> None:

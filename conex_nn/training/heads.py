@@ -1,6 +1,6 @@
 """Further readouts of a network that is trained to classify: what else it has to tell of each sample."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,8 @@ class Heads(nn.Module):
                 f"Expected `labels` for the heads {names} and under one more name the classifier's own, got those of "
                 f"{', '.join(map(repr, labels)) or 'nothing'}."
             )
+        if not isinstance(labels[own[0]], Tensor):
+            raise TypeError(f"Expected `labels[{own[0]!r}]` to be a tensor, got {type(labels[own[0]]).__name__}.")
         for name, head in self.heads.items():
             check_labels(labels[name], num_classes=head.num_classes, name=f"labels[{name!r}]")
             if len(labels[name]) != len(labels[own[0]]):
@@ -112,7 +114,20 @@ class Heads(nn.Module):
                     f"Expected `labels` of equally many samples, got {len(labels[own[0]])} of {own[0]!r} and "
                     f"{len(labels[name])} of {name!r}."
                 )
-        return labels[own[0]], {name: labels[name] for name in self.heads}
+        return labels[own[0]], {name: labels[name].long() for name in self.heads}
+
+    def checked(self, outputs: Sequence[Any], *, steps: int, batch: int) -> dict[str, Tensor]:
+        """Return the output sequence of each head by its name, ``(time, batch, classes)``, or raise.
+
+        Args:
+            outputs: What was read, in the order of the heads.
+            steps: Steps that there were in the input [1].
+            batch: Samples that there were in the input [1].
+        """
+        return {
+            name: check_outputs(ys, num_classes=head.num_classes, steps=steps, batch=batch)
+            for (name, head), ys in zip(self.heads.items(), outputs, strict=True)
+        }
 
     def loss(
         self,
@@ -132,7 +147,6 @@ class Heads(nn.Module):
         total: Tensor | float = 0.0
         for name, head in self.heads.items():
             ys, labels = outputs[name], targets[name]
-            ys = check_outputs(ys, num_classes=head.num_classes, steps=len(ys), batch=len(labels))
             scores = check_scores(
                 decode_padded(head.decode, ys, lengths), num_classes=head.num_classes, batch=len(labels)
             )

@@ -1,12 +1,13 @@
 """Sequences of unequal length in one batch: which steps are a sample's own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
 
-__all__ = ["OwnSteps", "decode_padded", "equally_long", "loss_padded", "own_values", "step_mask"]
+__all__ = ["OwnSteps", "decode_padded", "equally_long", "first_sample", "loss_padded", "own_values", "step_mask"]
 
 
 def step_mask(lengths: Int[Tensor, " batch"], *, steps: int, begin: int = 0) -> Bool[Tensor, " {steps} batch"]:
@@ -119,6 +120,22 @@ def own_values(
     if lengths is None:
         return xs
     return xs.movedim(1, 0)[step_mask(lengths, steps=len(xs)).T].unsqueeze(1)
+
+
+def first_sample(x: Any, lengths: Int[Tensor, " batch"] | None = None) -> Any:
+    """Return a copy of the first sample of a batch, without its padding, as a batch of one.
+
+    Args:
+        x: Samples, ``(batch, time, *features)``, or several of these by address.
+        lengths: Length of each sample; None where nothing is padded [steps].
+
+    Example:
+        >>> first_sample({"eye": torch.zeros(3, 9, 5)}, torch.tensor([4, 9, 2]))["eye"].shape
+        torch.Size([1, 4, 5])
+    """
+    if isinstance(x, Mapping):
+        return {address: first_sample(each, lengths) for address, each in x.items()}
+    return x[:1, : None if lengths is None else int(lengths[0])].clone()
 
 
 class OwnSteps:

@@ -1,6 +1,5 @@
 """The report at the end of a test: a table, a file and pictures."""
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from typing_extensions import override
 
 from conex_nn.recording import record, spiking_layers
 from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.padding import first_sample
 from conex_nn.training.report_contents import contents
 from conex_nn.training.run_report import RunReport
 
@@ -47,16 +47,19 @@ class Report(RunReport):
         self._sample: tuple[Tensor | dict[str, Tensor], int] | None = None
 
     @override
-    def on_test_batch_start(
-        self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
+    def on_test_batch_end(  # what is no batch has then been told of
+        self,
+        trainer: L.Trainer,
+        pl_module: L.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
     ) -> None:
         if batch_idx == 0 and dataloader_idx == 0 and trainer.is_global_zero:
             x, labels, *lengths = batch
             labels, _ = pl_module.heads.split(labels) if isinstance(pl_module, SpikingClassifier) else (labels, {})
-            steps = int(lengths[0][0]) if lengths else None
-            several = isinstance(x, Mapping)
-            one = {k: each[:1, :steps].clone() for k, each in x.items()} if several else x[:1, :steps].clone()
-            self._sample = one, int(labels[0])
+            self._sample = first_sample(x, *lengths), int(labels[0])
 
     @override
     def found(self, trainer: L.Trainer, model: SpikingClassifier) -> dict[str, Any]:

@@ -114,7 +114,7 @@ def test_what_is_encoded_at_setup_is_encoded_once_and_stays_small():
         first = list(data.train_dataloader())
     assert sum(calls) == 20
     assert first[0][0].dtype == torch.uint8
-    assert data.on_after_batch_transfer(first[0], 0)[0].dtype == torch.uint8  # the classifier makes them floats
+    assert_close(data.on_after_batch_transfer(first[0], 0)[0], first[0][0].float())  # on the device they may be wide
 
 
 def test_images_may_be_encoded_once_as_well():
@@ -270,7 +270,16 @@ def test_the_original_of_nmnist_is_read_through_tonic(data_root, tmp_path, monke
             events, label = part[index]
             write_bin(tmp_path / "NMNIST" / folder / str(int(label)) / f"{index:05}.bin", events)
     data = NMNIST(root=tmp_path, validation=5, encoder=FramesByTime((34, 34), time=3))
-    data.prepare_data()
+    fetched = []
+    init = tonic.datasets.NMNIST.__init__
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            tonic.datasets.NMNIST,
+            "__init__",
+            lambda self, *args, train, **options: (fetched.append(train), init(self, *args, train=train, **options))[1],
+        )
+        data.prepare_data()
+    assert sorted(fetched) == [False, True]  # both parts, in one process: `setup` runs in all of them
     data.setup()
     assert [len(part) for part in data.splits()] == [25, 5, 30]
     read = data.splits().test
@@ -327,6 +336,41 @@ def test_recordings_are_collected_in_few_bytes():
     same(found.events, together(range(20)))
     late = one(0)._replace(t=one(0).t.long() + 10**15)
     assert_close(collect_events([(late, 0)], sensor_size=SIZE).events.t, late.t)
+
+
+def test_recordings_are_iterated_over_and_counted_from_the_end():
+    assert [int(label) for _, label in RECORDINGS] == RECORDINGS.labels.tolist()
+    same(RECORDINGS[-1][0], RECORDINGS[len(RECORDINGS) - 1][0])
+    for index in (len(RECORDINGS), -len(RECORDINGS) - 1):
+        with pytest.raises(IndexError):
+            _ = RECORDINGS[index]
+
+
+def test_names_mean_the_same_classes_in_training_and_test():
+    named = [(one(index), "cab"[index % 3]) for index in range(18)]
+    later = [(one(18), "c"), (one(19), "b")]  # without an "a"
+    data = RecordingsDataModule(named, test=later, sensor_size=SIZE)
+    assert data.class_names == ("a", "b", "c")
+    assert data.splits().test.labels.tolist() == [2, 1]
+    with pytest.raises(ValueError, match="label to be one of 'a', 'b', 'c', got 'd'"):
+        RecordingsDataModule(named, test=[(one(0), "d")], sensor_size=SIZE)
+
+
+def test_names_are_numbered_as_a_data_set_says():
+    class Named(list):
+        classes = ("c", "a", "b")
+        sensor_size = (14, 10, 2)
+
+    data = RecordingsDataModule(Named((one(index), "cab"[index % 3]) for index in range(18)), test=3)
+    assert data.class_names == ("c", "a", "b")
+    assert data.splits().train.dataset.labels.tolist() == [0, 1, 2] * 6
+
+
+def test_the_sensor_of_recordings_that_say_none_can_be_given():
+    pairs = [(one(index), index % 2) for index in range(12)]
+    assert RecordingsDataModule(pairs, sensor_size=SIZE).sensor_size == SIZE
+    with pytest.raises(ValueError, match="as the data set says none"):
+        RecordingsDataModule(pairs)
 
 
 @pytest.mark.parametrize(

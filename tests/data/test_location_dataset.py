@@ -172,6 +172,24 @@ def test_validation_and_test_are_the_same_each_time_and_training_is_not():
     assert len({int(location.flatten().int().argmax()) for _, location in scenes}) > 1
 
 
+@pytest.mark.slow
+def test_the_number_of_workers_changes_no_training_scene():
+    seen = []
+    for workers in (0, 1, 2):
+        torch.manual_seed(0)
+        data = module(clutter=Scramble(2, 2), hide=GridErase(2, 2, looks=1, shuffle=True), num_workers=workers)
+        data.setup()
+        train, validation = data.train_dataloader(), data.val_dataloader()
+        passes = []
+        for _ in range(2):  # the second one by workers that stay
+            passes.append([torch.cat(part) for part in zip(*train, strict=True)])
+            list(validation)
+        seen.append(passes)
+    assert_close(seen[1], seen[0], rtol=0, atol=0)
+    assert_close(seen[2], seen[0], rtol=0, atol=0)
+    assert not torch.equal(seen[0][0][0], seen[0][1][0])
+
+
 def test_a_part_of_each_image_is_hidden():
     data = module(hide=GridErase(2, 2, looks=1, shuffle=True))
     scene, _ = data.scene(torch.ones(5, 1, 4, 4))
@@ -197,6 +215,11 @@ def test_the_digit_is_not_told_by_the_order_of_looks():
             "Expected `data` without an encoder, got one.",
         ),
         (lambda: module(batch_size=0), "Expected `batch_size` to be at least 1 [1], got 0."),
+        (lambda: module(encoder=torch.nn.Sequential(InTurn(Poisson(2)), Latency(2))), "to encode once, got Poisson"),
+        (
+            lambda: LocationDataset(DATA, GridCrop(2, 3), encoder=InTurn(torch.nn.Sequential(Poisson(2), Latency(2)))),
+            "to encode once, got Poisson and then Latency",
+        ),
         (lambda: module(hide=GridErase(2, 2, generator=torch.Generator())), "Expected `hide` to draw from"),
         (lambda: module(hide=GridErase(2, 2)).scene(torch.zeros(1, 4, 4)), "Expected `hide` to be a mask of one look"),
     ],

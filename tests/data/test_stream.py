@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 import conex_nn as cx
-from conex_nn.data import SILENT, LabelledImages, LocationDataset, Stimuli, Stream
+from conex_nn.data import SILENT, Encoded, LabelledImages, LocationDataset, Stimuli, Stream
 from conex_nn.encoders import GridCrop, InTurn, Latency, Poisson
 
 IMAGES = torch.rand(7, 2, 3, generator=torch.Generator().manual_seed(3))
@@ -41,6 +41,16 @@ def test_sequences_are_presented_as_they_are():
     series = torch.rand(4, 6, 2)
     x, _ = read(Stream(LabelledImages(series, torch.arange(4)), instance_duration=6, encoder=nn.Identity()))
     assert_close(x, series.flatten(0, 1))
+
+
+@pytest.mark.parametrize("dtype", [torch.uint8, torch.bool, torch.float32])
+def test_spikes_are_presented_as_they_are(dtype):
+    spikes = Encoded(DATA, Poisson(5, dtype=dtype))
+    x, labels = read(Stream(spikes, instance_duration=5, encoder=nn.Identity()))
+    assert x.dtype == dtype
+    assert_close(x, torch.cat([spikes[index][0] for index in range(7)]))
+    assert x.max() == 1  # not 1 / 255, as the brightness of a byte
+    assert labels[::5].tolist() == DATA.labels.tolist()
 
 
 @pytest.mark.parametrize("chunk", [1, 4, 5, 9, 100])
@@ -201,6 +211,29 @@ def test_each_process_of_a_group_presents_its_own_samples(monkeypatch):
     assert seen == [[0, 2, 4], [1, 3, 5]]  # as many in each
 
 
+def test_each_process_of_a_group_draws_other_spikes(monkeypatch):
+    grey = LabelledImages(torch.full((6, 50), 0.5), torch.arange(6))
+    stream = Stream(grey, instance_duration=4, encoder=Poisson(4), shuffle=True)
+    alone, order = read(stream)
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 2)
+    for rank in range(2):
+        monkeypatch.setattr(dist, "get_rank", lambda rank=rank: rank)
+        x, labels = read(stream)
+        part = alone.unflatten(0, (6, 4))[rank::2].flatten(0, 1)  # together they present what one presents
+        assert_close(x, part, rtol=0, atol=0)
+        assert labels[::4].tolist() == order[::4][rank::2].tolist()
+
+
+def test_fewer_samples_than_processes_are_refused(monkeypatch):
+    monkeypatch.setattr(dist, "is_initialized", lambda: True)
+    monkeypatch.setattr(dist, "get_world_size", lambda: 8)
+    monkeypatch.setattr(dist, "get_rank", lambda: 0)
+    for loop in (True, False):
+        with pytest.raises(ValueError, match="a sample for each of 8 processes, got 7"):
+            next(iter(Stream(DATA, instance_duration=1, loop=loop)))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -214,6 +247,13 @@ def test_each_process_of_a_group_presents_its_own_samples(monkeypatch):
             "Expected `encoder` to draw from torch's global generator",
         ),
         ({"encoder": InTurn(Poisson(2, generator=torch.Generator()))}, "Leave its `generator` out."),
+        ({"encoder": nn.Sequential(Poisson(2), Latency(2))}, "to encode once, got Poisson and then Latency"),
+        (
+            {"encoder": {"": nn.Sequential(InTurn(Poisson(2)), Latency(2))}},
+            "to encode once, got Poisson and then Latency",
+        ),
+        ({"data": Encoded(DATA, Poisson(2)), "encoder": Latency(2)}, "which is encoded already: `nn.Identity()`"),
+        ({"data": Encoded(DATA, Poisson(2))}, "which is encoded already: `nn.Identity()`"),
     ],
 )
 def test_what_makes_no_stream_is_refused(options, message):
@@ -248,7 +288,7 @@ def test_what_cannot_be_presented_is_refused(data, encoder, message):
 
 
 def test_labels_without_samples_are_refused():
-    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 7 images"):
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 7 samples"):
         LabelledImages(IMAGES, torch.arange(8))
 
 

@@ -132,6 +132,12 @@ def test_a_crop_that_reaches_beyond_the_image_shows_what_fills_it():
     ]
 
 
+def test_a_crop_may_lie_beside_its_cell():
+    crop = GridCrop(2, 2, gap=(-3, 3, -3, 3), fill=-1.0)(PIXELS)  # one cell further to the left and up
+    assert (crop.images[:3] == -1).all()
+    assert crop.images[3, 0].tolist() == [[1.0, 2.0, 3.0], [7.0, 8.0, 9.0], [13.0, 14.0, 15.0]]
+
+
 @every
 def test_one_number_is_a_gap_on_every_side(kind):
     assert_close(kind(2, 2, gap=1)(PIXELS).images, kind(2, 2, gap=(1, 1, 1, 1))(PIXELS).images, rtol=0, atol=0)

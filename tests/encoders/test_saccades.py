@@ -103,6 +103,15 @@ def test_a_fixation_outside_is_refused(glimpse, fixations, message):
 
 
 @glimpses
+def test_fixations_of_another_batch_are_refused(glimpse):
+    with pytest.raises(
+        (ValueError, TypeError), match=re.escape("or (looks, 5, 2) with at least one look, got (3, 4, 2)")
+    ):
+        glimpse(torch.rand(5, 1, 12, 10), torch.ones(3, 4, 2))
+    assert len(glimpse(torch.rand(5, 1, 12, 10), torch.ones(3, 1, 2))) == 3
+
+
+@glimpses
 def test_bytes_are_refused(glimpse):
     with pytest.raises(TypeError, match=r"Expected `x` to be of a floating type, got torch.uint8|parameter 'x'"):
         glimpse(torch.zeros(1, 12, 12, dtype=torch.uint8), torch.tensor([[1.0, 1.0]]))

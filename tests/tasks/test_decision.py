@@ -18,7 +18,8 @@ def test_decision_leaves_a_report_and_pictures(tmp_path):
     assert report["dale_violations"] == 0
     assert not report["criterion_reached"]
     assert report["seed"] == 3
-    assert len(report["psychometric"]["coherence"]["evidence"]) == 10
+    curve = report["psychometric"]["coherence"]
+    assert sum(curve["count"]) + curve["undecided"] == 2000
     pictures = {"psychometric.png", "trial.png", "learning.png", "activity.png", "weights.png"}
     assert pictures <= {path.name for path in tmp_path.iterdir()}
 

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 import conex_nn as cx
 from conex_nn.data import TensorDataModule, WhatWhere
 from conex_nn.encoders import ConstantCurrent, InTurn
-from conex_nn.training import Head, Report, SpikingClassifier, mean_membrane
+from conex_nn.training import ActivityImages, Head, Report, SpikingClassifier, mean_membrane
 
 from .stripes import images, trainer
 
@@ -79,6 +79,19 @@ def test_what_and_where_are_learned_and_reported(tmp_path):
     assert runner.predict(model, datamodule=scenes)[0].shape == (12, 3)
 
 
+def test_pictures_of_inputs_by_address_and_without_padding(tmp_path):
+    x, labels = batch()
+    lengths = torch.tensor([3, 8, 2, 8, 1])
+    loader = torch.utils.data.DataLoader([(x, labels, lengths)], batch_size=None)
+    pictures = ActivityImages(tmp_path)
+    trainer(tmp_path, max_epochs=1, callbacks=[pictures]).fit(classifier(), loader)
+    assert (tmp_path / "raster-1.png").stat().st_size > 5000
+    assert {address: tuple(each.shape[:2]) for address, each in pictures._sample.items()} == {
+        "retina.sensory": (1, 3),
+        "retina.location": (1, 3),
+    }
+
+
 def test_losses_add_up():
     model = classifier(heads={"where": Head(num_classes=4, readout="where", decode=mean_membrane, weight=0.5)})
     x, labels = batch()
@@ -113,6 +126,28 @@ def test_a_chain_has_heads_too():
     assert_close(
         loss, F.cross_entropy(scores.mean(0), labels["class"]) + F.cross_entropy(hidden.sum(0), labels["hidden"])
     )
+
+
+def test_a_head_reads_a_layer_that_ran_over_time_and_batch_together():
+    chain = cx.Sequential(nn.Flatten(), nn.Linear(6, 8), cx.LIF(tau_mem=2.0), nn.Linear(8, 3), cx.LI())
+    head = Head(num_classes=8, readout="1", decode=mean_membrane)
+    model = SpikingClassifier(chain, num_classes=3, decode=mean_membrane, heads={"hidden": head})
+    model.log = lambda *_, **__: None
+    x = torch.rand(4, 5, 6)
+    labels = {"class": torch.tensor([0, 1, 2, 0]), "hidden": torch.tensor([7, 0, 1, 2])}
+    scores, _ = chain(x.movedim(0, 1))
+    hidden = chain[1](x).mean(1)
+    expected = F.cross_entropy(scores.mean(0), labels["class"]) + F.cross_entropy(hidden, labels["hidden"])
+    assert_close(model.training_step((x, labels), 0), expected)
+
+
+@pytest.mark.parametrize("dtype", [torch.int32, torch.int16, torch.uint8])
+def test_labels_of_any_integer_type(dtype):
+    model = classifier()
+    model.log = lambda *_, **__: None
+    x, labels = batch()
+    expected = model.training_step((x, labels), 0)
+    assert_close(model.training_step((x, {name: each.to(dtype) for name, each in labels.items()}), 0), expected)
 
 
 def test_inputs_by_address_need_no_heads(tmp_path):
@@ -155,6 +190,8 @@ def _with(part, **changes):
             "equally many samples, got 5 of 'what' and 4 of 'where'",
         ),
         (_with("labels", where=torch.full((5,), 4)), ValueError, r"`labels\['where'\]` to be from 0 to 3"),
+        (_with("labels", where=[0] * 5), TypeError, r"`labels\['where'\]` to be a tensor, got list"),
+        (_with("labels", what=[0] * 5), TypeError, r"`labels\['what'\]` to be a tensor, got list"),
         (_with("labels", where=torch.zeros(5)), TypeError, r"`labels\['where'\]` to be class indices"),
         (
             _with("labels", where=torch.zeros(5, 2).long()),

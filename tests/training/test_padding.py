@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from torch.utils.data import DataLoader
 
 import conex_nn as cx
+from conex_nn.encoders.events import Events
 from conex_nn.training import (
     Activity,
     DecisionLatency,
@@ -231,8 +232,21 @@ def test_a_report_shows_a_sample_without_its_padding(tmp_path):
     report = Report(tmp_path, show=False)
     trainer(tmp_path, callbacks=[report]).test(own, loader((padded(1.0), LABELS, LENGTHS)), verbose=False)
     assert (tmp_path / "raster.png").exists()
-    report.on_test_batch_start(trainer(tmp_path), own, (padded(), LABELS, LENGTHS), 0)
+    report.on_test_batch_end(trainer(tmp_path), own, None, (padded(), LABELS, LENGTHS), 0)
     assert report._sample[0].shape == (1, 4, FEATURES)
+
+
+def test_a_bad_batch_is_told_of_with_a_report_as_well(tmp_path):
+    own, report = model(spiking_net()), Report(tmp_path, show=False)
+    samples = [torch.zeros(int(length), FEATURES) for length in LENGTHS]
+    with pytest.raises(ValueError, match="Pad them and give their lengths along"):
+        trainer(tmp_path, callbacks=[report]).test(own, loader((samples, LABELS)), verbose=False)
+
+
+def test_recordings_without_an_encoder():
+    t = torch.arange(4)
+    with pytest.raises(TypeError, match=r"x to be a tensor, or several by address, got Events\. An encoder makes"):
+        check_batch((Events(t, t, t % 2, t, torch.tensor([0, 2, 4])), torch.tensor([0, 1])), num_classes=CLASSES)
 
 
 def test_rules_do_not_learn_from_padding(tmp_path):

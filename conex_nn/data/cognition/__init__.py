@@ -10,6 +10,7 @@ from conex_nn.data.cognition.multi_task import MultiTask
 from conex_nn.data.cognition.neurogym_trials import NeurogymTrials
 from conex_nn.data.cognition.perceptual_decision import PerceptualDecision
 from conex_nn.data.cognition.timeline import Duration, Schedule, Timeline
+from conex_nn.data.cognition.trial_data_module import TrialDataModule
 from conex_nn.data.cognition.trials import Trials
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Presented",
     "Schedule",
     "Timeline",
+    "TrialDataModule",
     "Trials",
     "balanced",
 ]

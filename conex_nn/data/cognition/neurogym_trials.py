@@ -5,20 +5,18 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-import lightning as L
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 from typing_extensions import override
 
-from conex_nn.data.cognition.cognitive_trials import check_evaluation, check_sizes, trial_loader
+from conex_nn.data.cognition.trial_data_module import TrialDataModule
 from conex_nn.data.cognition.trials import Trials
 
 __all__ = ["NeurogymTrials"]
 
 
-class NeurogymTrials(L.LightningDataModule):
+class NeurogymTrials(TrialDataModule):
     """Make trials of a task of neurogym, for training on what it says is right (``pip install conex-nn[cognition]``).
 
     A batch is a :class:`Trials`, batch first, and depends on `seed` and its number alone, as in
@@ -65,9 +63,12 @@ class NeurogymTrials(L.LightningDataModule):
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:
-        super().__init__()
-        check_sizes(batch_size=batch_size, batches=batches, num_workers=num_workers)
-        check_evaluation(validation_batches=validation_batches, test_batches=test_batches)
+        super().__init__(
+            batch_size=batch_size,
+            batches=(batches, validation_batches, test_batches),
+            num_workers=num_workers,
+            seed=seed,
+        )
         if not decision_weight >= 0:
             raise ValueError(f"Expected `decision_weight` to be 0 or more [1], got {decision_weight}.")
         self.env = _made(task, dict(options or {}))
@@ -75,12 +76,9 @@ class NeurogymTrials(L.LightningDataModule):
         self.num_classes = len(self.class_names)
         self.num_inputs = int(self.env.observation_space.shape[0])
         self.dt = float(self.env.dt)
-        self.batch_size = batch_size
-        self.batches = (batches, validation_batches, test_batches)
         self.decision_weight = decision_weight
-        self.num_workers = num_workers
-        self.seed = seed
 
+    @override
     def trials(self, count: int, *, generator: torch.Generator | None = None) -> Trials:
         """Make trials.
 
@@ -114,33 +112,6 @@ class NeurogymTrials(L.LightningDataModule):
         numbers = {name: float(told[name]) for name in told if isinstance(told[name], int | float | np.number)}
         inputs = torch.as_tensor(np.array(self.env.ob), dtype=torch.get_default_dtype())
         return inputs, torch.as_tensor(np.array(self.env.gt)).long(), numbers
-
-    @override
-    def train_dataloader(self) -> DataLoader[Any]:
-        return self._loader(0)
-
-    @override
-    def val_dataloader(self) -> DataLoader[Any]:
-        return self._loader(1)
-
-    @override
-    def test_dataloader(self) -> DataLoader[Any]:
-        return self._loader(2)
-
-    @override
-    def predict_dataloader(self) -> DataLoader[Any]:
-        return self.test_dataloader()
-
-    def _loader(self, stream: int) -> DataLoader[Any]:
-        return trial_loader(
-            self.trials,
-            batch_size=self.batch_size,
-            batches=self.batches[stream],
-            seed=self.seed,
-            stream=stream,
-            num_workers=self.num_workers,
-            epoch=0 if self.trainer is None else self.trainer.current_epoch,
-        )
 
 
 def _made(task: str, options: dict[str, Any]) -> Any:

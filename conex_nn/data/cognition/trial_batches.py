@@ -84,10 +84,12 @@ class TrialBatches(Dataset[Trials]):
 class FreshBatches(DistributedSampler[Any]):
     """Number the batches on and on, so that an epoch has none that one before had; processes share them out.
 
-    It is a ``DistributedSampler`` so that Lightning leaves it where it is, and tells it the epoch, also after resuming.
+    It is a ``DistributedSampler`` so that Lightning leaves it where it is.
 
     Args:
         batches: What is numbered.
+        epoch: Says which epoch is about to begin; None for what ``set_epoch`` was told. On resuming, Lightning asks for
+            the first batches before it tells the epoch.
 
     Example:
         >>> sampler = FreshBatches(TrialBatches(lambda count, generator: None, batch_size=1, batches=3))
@@ -98,12 +100,14 @@ class FreshBatches(DistributedSampler[Any]):
         [3, 4, 5]
     """
 
-    def __init__(self, batches: TrialBatches) -> None:
+    def __init__(self, batches: TrialBatches, *, epoch: Callable[[], int] | None = None) -> None:
         apart = dist.is_available() and dist.is_initialized()
         replicas, rank = (dist.get_world_size(), dist.get_rank()) if apart else (1, 0)
         super().__init__(batches, num_replicas=replicas, rank=rank, shuffle=False)
+        self._epoch_now = epoch
 
     @override
     def __iter__(self) -> Iterator[Any]:
-        begin = self.epoch * self.total_size
+        epoch = self.epoch if self._epoch_now is None else self._epoch_now()
+        begin = epoch * self.total_size
         return iter(range(begin + self.rank, begin + self.total_size, self.num_replicas))

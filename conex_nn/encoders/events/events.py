@@ -167,7 +167,7 @@ def check_events(events: Events, *, sensor_size: Sequence[int], polarities: int 
         polarities: Number of polarities [1].
 
     Raises:
-        TypeError: No integers.
+        TypeError: No integers, or unsigned ones of more than 8 bits.
         ValueError: Fields of unequal length, events out of the sensor or out of order, unsuitable offsets.
 
     Example:
@@ -177,6 +177,11 @@ def check_events(events: Events, *, sensor_size: Sequence[int], polarities: int 
     for name, field in zip(events._fields, events[:4], strict=False):
         if field.is_floating_point() or field.is_complex():
             raise TypeError(f"Expected `events.{name}` to be integers, got {field.dtype}.")
+        if field.dtype in _WIDE_UNSIGNED:
+            raise TypeError(
+                f"Expected `events.{name}` to be of a signed type or bytes, got {field.dtype}, with which torch hardly "
+                "computes. Convert it: `.to(torch.int32)`."
+            )
         if field.dim() != 1 or len(field) != len(events.t):
             raise ValueError(
                 f"Expected `events.{name}` of shape ({len(events.t)},), one for each time, got {tuple(field.shape)}."
@@ -193,7 +198,7 @@ def check_events(events: Events, *, sensor_size: Sequence[int], polarities: int 
                 f"Expected `events.{name}` to be from 0 to {size - 1}, on a sensor of {height} x {width} pixels "
                 f"(height x width) and {polarities} polarities, got values from {low} to {high}.{hint}"
             )
-    falls = events.t.diff() < 0
+    falls = events.t[1:] < events.t[:-1]  # a difference of bytes is never negative
     first = events.bounds[1:-1]
     falls[first[(first > 0) & (first < len(events.t))] - 1] = False  # a recording begins anew
     if bool(falls.any()):
@@ -215,3 +220,6 @@ def _check_offsets(events: Events) -> None:
             f"Expected `events.offsets` to rise from 0 to the number of events, {len(events.t)}, got "
             f"{offsets.tolist() if offsets.numel() < 8 else tuple(offsets.shape)}."
         )
+
+
+_WIDE_UNSIGNED = (torch.uint16, torch.uint32, torch.uint64)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from conex_nn.encoders.events import FramesByCount, FramesByTime, Voxels, merge_polarity
+from conex_nn.encoders.events import Events, FramesByCount, FramesByTime, Voxels, merge_polarity
 
 from .recordings import EMPTY, HEIGHT, WIDTH, batch, recording, structured
 
@@ -181,6 +181,12 @@ def test_what_is_no_recording():
     events = recording(20)
     with pytest.raises(TypeError, match=r"`events\.t` to be integers, got torch\.float32"):
         FramesByTime(SIZE, time=3)(events._replace(t=events.t.float()))
+    for dtype in (torch.uint16, torch.uint32, torch.uint64):  # of which torch computes little
+        with pytest.raises(TypeError, match=rf"`events\.x` to be of a signed type .*got {dtype}.*torch\.int32"):
+            FramesByTime(SIZE, time=3)(events._replace(x=events.x.to(dtype)))
+    t = torch.tensor([5, 3, 4], dtype=torch.uint8)  # a difference of bytes is never negative
+    with pytest.raises(ValueError, match=r"order of time within a recording, got 3 \[µs\] after 5 at event 1"):
+        FramesByTime(SIZE, time=3)(Events(t, t, t % 2, t))
     with pytest.raises(ValueError, match=r"`events.y` of shape \(20,\).*got \(19,\)"):
         FramesByTime(SIZE, time=3)(events._replace(y=events.y[1:]))
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
+from conex_nn.bridge import RateLoop, to_areas, to_connectivity, to_spiking
 from conex_nn.neurons import LI, LIF
 from conex_nn.rates import CTRNN, Areas, MultiArea, MultiAreaEI, NoSelf
-from conex_nn.structure import RateLoop, to_areas, to_connectivity, to_spiking
 from conex_nn.testing import check_module
 
 SIZES = {"v1": 12, "pfc": 8}
