@@ -22,7 +22,7 @@ def activity(net: nn.Module) -> Iterator[dict[str, Tensor]]:
     Yields:
         Activity ``(time, batch, *neurons)`` by the address of each ``CTRNN`` and spiking layer within the network,
         ``""`` where it is the network itself; filled as the network runs. A layer that another module runs step by
-        step, such as the spiking neurons of a :class:`conex_nn.structure.RateLoop`, is not seen.
+        step, such as the spiking neurons of a :class:`conex_nn.bridge.RateLoop`, is not seen.
 
     Example:
         >>> from conex_nn.rates import CTRNN

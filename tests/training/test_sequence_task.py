@@ -240,7 +240,7 @@ def test_a_term_is_not_called_as_what_is_logged_anyway():
 
 def test_terms_see_the_rates_of_a_loop_with_spiking_neurons():
     areas = cx.rates.MultiArea({"v1": 6, "pfc": 4})
-    net = cx.structure.RateLoop(CTRNN(3 + 5, 10, output_size=3, areas=areas), cx.LIF(), area="pfc", size=5)
+    net = cx.bridge.RateLoop(CTRNN(3 + 5, 10, output_size=3, areas=areas), cx.LIF(), area="pfc", size=5)
     terms = {"task": TaskLoss(partial(F.cross_entropy, reduction="none")), "rate": RateMagnitude()}
     learner = model(net, loss=WeightedLoss(terms, {"task": 1.0, "rate": 1.0}))
     plain = loss_of(model(net), OK)
