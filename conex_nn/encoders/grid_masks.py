@@ -178,6 +178,8 @@ class GridCrop(_GridMask):
         cut_rows = wide.narrow(-2, border[2] + top, wide.shape[-2] - border[2] - top)
         cut = cut_rows.narrow(-1, border[0] + left, wide.shape[-1] - border[0] - left)
         cells = cut.unfold(-2, height - top - bottom, height).unfold(-2, width - left - right, width)
+        # a gap as wide as a cell, beside one that reaches as far out, lets one more crop fit than there are cells
+        cells = cells[..., : self.rows, : self.columns, :, :]
         cells = cells.movedim((-4, -3), (0, 1)).flatten(0, 1)  # (cells, *batch, channels, height, width)
         return torch.take_along_dim(cells, order[..., None, None, None], dim=0)
 

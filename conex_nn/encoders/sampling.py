@@ -62,7 +62,10 @@ def check_fixations(
     batch = x.shape[:-3]
     if fixations.ndim == 2:
         fixations = fixations.view(-1, *[1] * len(batch), 2) if fixations.shape[-1] == 2 else fixations
-    if fixations.shape[-1:] != (2,) or len(fixations) == 0 or fixations.ndim != len(batch) + 2:
+    fits = fixations.ndim == len(batch) + 2 and all(
+        a in (1, b) for a, b in zip(fixations.shape[1:], (*batch, 2), strict=True)
+    )
+    if not fits or fixations.shape[-1] != 2 or len(fixations) == 0:
         raise ValueError(
             f"Expected fixations of shape (looks, 2) or (looks, {''.join(f'{n}, ' for n in batch)}2) with at least one "
             f"look, got {tuple(fixations.shape)}."

@@ -103,6 +103,12 @@ def test_a_fixation_outside_is_refused(glimpse, fixations, message):
 
 
 @glimpses
+def test_fixations_of_another_batch_are_refused(glimpse):
+    with pytest.raises(ValueError, match=r"shape \(looks, 2\) or \(looks, 5, 2\) with .* got \(2, 3, 2\)"):
+        glimpse(torch.rand(5, 1, 12, 10), torch.ones(2, 3, 2))
+
+
+@glimpses
 def test_bytes_are_refused(glimpse):
     with pytest.raises(TypeError, match=r"Expected `x` to be of a floating type, got torch.uint8|parameter 'x'"):
         glimpse(torch.zeros(1, 12, 12, dtype=torch.uint8), torch.tensor([[1.0, 1.0]]))
