@@ -23,6 +23,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         events: All recordings, one after another, with their offsets.
         labels: One class index, from 0, per recording [1].
         sensor_size: Height and width of the sensor [1].
+        class_names: What classes are called, where that is known.
 
     Raises:
         ValueError: Events out of the sensor or out of the order of time, or labels that do not fit the recordings.
@@ -42,6 +43,7 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         labels: Shaped[Tensor, "*_"],
         *,
         sensor_size: Sequence[int],
+        class_names: Sequence[str] | None = None,
     ) -> None:
         labels = torch.as_tensor(labels)
         check_events(events, sensor_size=sensor_size)
@@ -49,12 +51,16 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         self.events = events._replace(offsets=events.bounds)
         self.labels = labels.long()
         self.sensor_size = (int(sensor_size[0]), int(sensor_size[1]))
+        self.class_names = None if class_names is None else tuple(class_names)
 
     def __len__(self) -> int:
         return len(self.labels)
 
     @override
     def __getitem__(self, index: int) -> tuple[Any, Tensor]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Expected an index below {len(self)}, the number of recordings, got {index}.")
+        index %= len(self)
         first, last = self.events.bounds[index : index + 2].tolist()
         one = Events(*(field[first:last] for field in self.events[:4]))  # pyright: ignore[reportOptionalSubscript]
         return one, self.labels[index]
@@ -88,7 +94,8 @@ class LabelledEvents(Dataset[tuple[Any, Tensor]]):
         Raises:
             ValueError: Events out of that sensor, or another number of recordings.
         """
-        return LabelledEvents(transform(self.events), self.labels, sensor_size=sensor_size)
+        events = transform(self.events)
+        return LabelledEvents(events, self.labels, sensor_size=sensor_size, class_names=self.class_names)
 
 
 def select_recordings(events: Events, index: Tensor) -> Events:
@@ -124,20 +131,25 @@ def lengths_differ(encoder: Any) -> bool:
     return callable(getattr(encoder, "lengths", None)) and getattr(encoder, "time", None) is None
 
 
-def collect_events(data: Any, *, sensor_size: Sequence[int] | None = None) -> LabelledEvents:
+def collect_events(
+    data: Any, *, sensor_size: Sequence[int] | None = None, class_names: Sequence[str] | None = None
+) -> LabelledEvents:
     """Read a data set of recordings into memory: one of tonic's, or any of ``(events, label)``.
 
     Args:
         data: Gives pairs of a recording, as :class:`~conex_nn.encoders.events.Events` or as a structured array with x,
-            y, p and t [µs], and its class: an index or a name. Names are numbered in the order of the alphabet.
+            y, p and t [µs], and its class: an index or a name.
         sensor_size: Height and width of the sensor; by default what the data set's own ``sensor_size`` says, which in
             tonic is width, height and polarities [1].
+        class_names: Names in the order of their indices, such as ``class_names`` of the part that is learned from; by
+            default those found, in the order of the alphabet.
 
     Returns:
         The recordings, in as few bytes as hold them.
 
     Raises:
-        ValueError: No recordings, no sensor size, or events that are out of it or out of the order of time.
+        ValueError: No recordings, no sensor size, a name that is none of `class_names`, or events that are out of the
+            sensor or out of the order of time.
 
     Example:
         >>> t = torch.arange(3)
@@ -161,13 +173,14 @@ def collect_events(data: Any, *, sensor_size: Sequence[int] | None = None) -> La
     if not counts:
         raise ValueError("Expected at least one recording, got none.")
     if isinstance(labels[0], str):
-        names = {name: number for number, name in enumerate(sorted(set(labels)))}
-        labels = [names[label] for label in labels]
+        class_names = sorted(set(labels)) if class_names is None else list(class_names)
+        if unknown := sorted(set(labels) - set(class_names)):
+            raise ValueError(f"Expected classes to be among {', '.join(class_names)}, got {', '.join(unknown)}.")
+        labels = [class_names.index(label) for label in labels]
     x, y, p, t = (torch.cat(field) for field in fields)
     offsets = torch.tensor([0, *counts]).cumsum(0)
-    return LabelledEvents(
-        Events(x, y, p, t, offsets), torch.tensor([int(each) for each in labels]), sensor_size=sensor_size
-    )
+    classes = torch.tensor([int(each) for each in labels])
+    return LabelledEvents(Events(x, y, p, t, offsets), classes, sensor_size=sensor_size, class_names=class_names)
 
 
 def _small(values: Tensor, most: int | None) -> Tensor:

@@ -68,9 +68,9 @@ class RecordingsDataModule(EventDataModule):
         size = test if isinstance(test, int | float) else 0
         apart = None
         if not isinstance(test, int | float):
-            apart = test if isinstance(test, LabelledEvents) else collect_events(test)
+            apart = test if isinstance(test, LabelledEvents) else collect_events(test, class_names=own.class_names)
         if class_names is None:
-            known = getattr(recordings, "classes", None)
+            known = own.class_names or getattr(recordings, "classes", None)
             most = max(int(each.labels.max()) + 1 for each in (own, apart) if each is not None)
             class_names = [str(name) for name in known] if known else [str(label) for label in range(most)]
         super().__init__(

@@ -114,7 +114,7 @@ def test_what_is_encoded_at_setup_is_encoded_once_and_stays_small():
         first = list(data.train_dataloader())
     assert sum(calls) == 20
     assert first[0][0].dtype == torch.uint8
-    assert data.on_after_batch_transfer(first[0], 0)[0].dtype == torch.uint8  # the classifier makes them floats
+    assert data.on_after_batch_transfer(first[0], 0)[0].dtype == torch.float32  # cast on the device
 
 
 def test_images_may_be_encoded_once_as_well():

@@ -248,7 +248,7 @@ def test_what_cannot_be_presented_is_refused(data, encoder, message):
 
 
 def test_labels_without_samples_are_refused():
-    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 7 images"):
+    with pytest.raises(ValueError, match="Expected `labels` to have one label for each of 7 samples"):
         LabelledImages(IMAGES, torch.arange(8))
 
 
