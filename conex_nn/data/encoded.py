@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import Dataset, RandomSampler, SequentialSampler, Subset
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Subset
 from typing_extensions import override
 
 from conex_nn.data.labelled_images import to_intensity
-from conex_nn.encoders.composition import check_encodes_once
+from conex_nn.encoders.composition import check_encodes_once, parts_of
 
 
 class Encoded(Dataset[tuple[Any, ...]]):
@@ -26,7 +26,8 @@ class Encoded(Dataset[tuple[Any, ...]]):
         dataset: Samples ``(x, ...)``, with a length.
         encoder: Maps one sample's `x` to what is learned from, ``(time, *features)``.
         seed: Seed of the encoder's random numbers, 0 or more [1]; None lets it draw on from where torch is.
-        intensities: Whether bytes and floating numbers become intensities of torch's default dtype first.
+        ready: Makes of `x` what the encoder takes; None lets bytes and floating numbers become intensities of torch's
+            default dtype, and leaves others as they are.
 
     Raises:
         ValueError: If `dataset` is encoded already, `encoder` encodes twice, or `seed` is negative.
@@ -43,7 +44,12 @@ class Encoded(Dataset[tuple[Any, ...]]):
     """
 
     def __init__(
-        self, dataset: Any, encoder: Callable[[Any], Tensor], *, seed: int | None = 0, intensities: bool = True
+        self,
+        dataset: Any,
+        encoder: Callable[[Any], Tensor],
+        *,
+        seed: int | None = 0,
+        ready: Callable[[Any], Any] | None = None,
     ) -> None:
         check_encodes_once(encoder)
         within = dataset
@@ -53,7 +59,7 @@ class Encoded(Dataset[tuple[Any, ...]]):
             raise ValueError("Expected `dataset` to hold intensities, got one that is encoded already.")
         self.dataset = dataset
         self.encoder = encoder
-        self.intensities = intensities
+        self.ready = _as_intensities if ready is None else ready
         self._seed = torch.full((), -1, dtype=torch.int64).share_memory_()
         self.seed = seed
 
@@ -72,47 +78,44 @@ class Encoded(Dataset[tuple[Any, ...]]):
         return len(self.dataset)
 
     @override
+    @torch.no_grad()  # a tensor with a history cannot leave a worker
     def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Expected an index below {len(self)}, the number of samples, got {index}.")
+        index %= len(self)  # -1 is the last sample, and draws what that draws
         x, *others = self.dataset[index]
-        if self.intensities and isinstance(x, Tensor) and (x.is_floating_point() or x.dtype == torch.uint8):
-            x = to_intensity(x)
+        x = self.ready(x)
         if (seed := self.seed) is None:
             return self.encoder(x), *others
         with _drawing_from(_mixed(seed, index), self.encoder):
             return self.encoder(x), *others
 
 
-class ShuffledSampler(RandomSampler):
-    """A random order, and a seed for the encoder with each."""
+class ReseedingLoader(DataLoader[Any]):
+    """A ``DataLoader`` that draws a seed for its data set's encoder with each pass.
+
+    It is the loader's, for a Trainer replaces samplers: processes that share a data set take a seed each from torch's
+    global generator, and samples still draw apart where these are equal.
+    """
 
     @override
-    def __iter__(self) -> Iterator[int]:
-        _reseed(self.data_source)
-        yield from super().__iter__()
+    def __iter__(self) -> Any:
+        # A DataLoader without a generator draws such a number once per pass, but not if its workers persist: drawn
+        # here, and always, what follows from torch's global generator is the same for any number of workers.
+        seed = int(torch.empty((), dtype=torch.int64).random_())
+        if isinstance(self.dataset, Encoded):
+            self.dataset.seed = seed
+        return super().__iter__()
 
 
-class OrderedSampler(SequentialSampler):
-    """The order of the data, and a seed for the encoder with each pass."""
-
-    @override
-    def __iter__(self) -> Iterator[int]:
-        _reseed(self.data_source)
-        yield from super().__iter__()
-
-
-def _reseed(data: Any) -> None:
-    # A DataLoader without a generator draws such a number once per pass, but not if its workers persist: drawn here,
-    # and always, what follows from torch's global generator is the same for any number of workers.
-    seed = int(torch.empty((), dtype=torch.int64).random_())
-    if isinstance(data, Encoded):
-        data.seed = seed
+def _as_intensities(x: Any) -> Any:
+    return to_intensity(x) if isinstance(x, Tensor) and (x.is_floating_point() or x.dtype == torch.uint8) else x
 
 
 @contextmanager
 def _drawing_from(seed: int, encoder: Any) -> Iterator[None]:
     """Let all that an encoder draws follow from a seed, and leave generators as they were."""
-    modules = encoder.modules() if isinstance(encoder, nn.Module) else [encoder]
-    own = {id(g): g for each in modules if isinstance(g := getattr(each, "generator", None), torch.Generator)}
+    own = {id(g): g for each in parts_of(encoder) if isinstance(g := getattr(each, "generator", None), torch.Generator)}
     seeds = [(torch.default_generator, seed)] + [(g, _mixed(seed, g.initial_seed())) for g in own.values()]
     states = [(g, g.get_state()) for g, _ in seeds]
     for generator, each in seeds:

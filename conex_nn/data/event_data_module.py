@@ -90,7 +90,7 @@ class EventDataModule(InMemoryDataModule):
             )
         if self.transform is not None:
             data = data.changed(self.transform, sensor_size=self.sensor_size)
-        return LabelledEvents(data.events, data.labels, sensor_size=self.sensor_size)
+        return LabelledEvents(data.events, data.labels, sensor_size=self.sensor_size, class_names=data.class_names)
 
     @override
     def ragged(self, data: Any) -> bool:

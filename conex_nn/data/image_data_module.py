@@ -47,8 +47,6 @@ class ImageDataModule(InMemoryDataModule):
                 [0., 1.]]), tensor([0, 1])]
     """
 
-    intensities = True
-
     def labelled(self, images: Tensor, labels: Tensor) -> LabelledImages:
         """Wrap two tensors as a data set.
 
@@ -70,8 +68,9 @@ class ImageDataModule(InMemoryDataModule):
             )
         return data
 
+    @staticmethod
     @override
-    def ready(self, x: Tensor) -> Tensor:
+    def ready(x: Tensor) -> Tensor:
         return to_intensity(x)
 
     @override

@@ -33,8 +33,8 @@ def in_batch(samples: Sequence[Tensor], labels: Tensor, *, ragged: bool) -> tupl
     if len(shapes) > 1:
         low, *_, high = sorted(shapes)
         raise ValueError(
-            f"Expected encoded samples of one shape, got {low} and {high}. Give the encoder a fixed `time`, or, where "
-            "lengths shall differ, a method `lengths`, which says how long each sample becomes: batches are then "
-            "padded, and lengths come along."
+            f"Expected encoded samples of one shape, got {low} and {high}. Give the encoder a fixed `time`; or, for "
+            "recordings of events, a method `lengths`, which says how long each becomes: batches are then padded, and "
+            "lengths come along."
         )
     return torch.stack(list(samples)), labels

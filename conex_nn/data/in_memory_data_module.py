@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple
 import lightning as L
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, RandomSampler, SequentialSampler
 from typing_extensions import override
 
-from conex_nn.data.encoded import Encoded, OrderedSampler, ShuffledSampler
+from conex_nn.data.encoded import Encoded, ReseedingLoader
 from conex_nn.data.in_batch import in_batch
 from conex_nn.data.labelled_images import LabelledImages
 from conex_nn.data.labelled_series import LabelledSeries
@@ -41,6 +41,8 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
     Shuffling draws from torch's global generator, and so does encoding on the device; workers encode each sample with
     random numbers of its own, from a seed drawn with the order of the pass (see :class:`Encoded`). So
     ``L.seed_everything`` fixes all of it, and the number of workers changes nothing. The split has a seed of its own.
+    Several processes that were seeded alike draw alike on their devices; what their workers draw differs between
+    samples all the same.
 
     Args:
         class_names: Name of each class.
@@ -66,9 +68,6 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
         >>> next(iter(Coin(class_names=["heads", "tails"], feature_shape=(1,)).test_dataloader()))[1]
         tensor([0, 1])
     """
-
-    intensities = False
-    """Whether bytes and floating numbers become intensities before a worker encodes them."""
 
     def __init__(
         self,
@@ -112,11 +111,14 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
             The three parts.
         """
 
-    def ready(self, x: Any) -> Any:
-        """Make of a batch, as it was read, what `augment` and `encoder` take; as it is, unless a subclass says more.
+    @staticmethod
+    def ready(x: Any) -> Any:
+        """Make of samples what `augment` and `encoder` take; as they are, unless a subclass says more.
+
+        A worker calls it with one sample, and on the device it is called with a batch.
 
         Args:
-            x: Samples, as the data set's ``__getitems__`` gives them.
+            x: Samples, as the data set gives them.
 
         Returns:
             Samples.
@@ -191,6 +193,7 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
             self._splits = Splits(*(self._encoded(part) for part in splits)) if once else splits
         return self._splits
 
+    @torch.no_grad()
     def _encoded(self, part: Any) -> Dataset[Any]:
         """Encode a part of the data, and keep it."""
         samples, classes = [], []
@@ -206,9 +209,9 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
         collate: Callable[[Any], Any] = LabelledImages.collate
         if self.encode_on == "worker" and self.encoder is not None:
             collate = partial(_collate_encoded, ragged=self.ragged(data))
-            data = Encoded(data, self.encoder, seed=None, intensities=self.intensities)
-        sampler: Any = ShuffledSampler if shuffle and len(data) else OrderedSampler  # pyright: ignore[reportArgumentType]
-        return DataLoader(
+            data = Encoded(data, self.encoder, seed=None, ready=self.ready)
+        sampler: Any = RandomSampler if shuffle and len(data) else SequentialSampler  # pyright: ignore[reportArgumentType]
+        return ReseedingLoader(
             data,
             batch_size=self.batch_size,
             sampler=sampler(data),
@@ -221,8 +224,10 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
 
 
 def _source(data: Any) -> Any:
-    """Return the data set that a part was cut from."""
-    return getattr(data, "dataset", data)
+    """Return the data set that a part was cut from, in one cut or several."""
+    while (within := getattr(data, "dataset", None)) is not None:
+        data = within
+    return data
 
 
 def _collate_encoded(batch: Sequence[tuple[Tensor, Tensor]], *, ragged: bool) -> tuple[Tensor, ...]:

@@ -45,7 +45,7 @@ class LabelledImages(Dataset[tuple[Tensor, Tensor]]):
 
     @override
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        x, labels = self.__getitems__([index])
+        x, labels = self.__getitems__([range(len(self))[index]])  # an index from the back, too
         return x[0], labels[0]
 
     def __getitems__(self, indices: Sequence[int]) -> tuple[Tensor, Int64[Tensor, " batch"]]:

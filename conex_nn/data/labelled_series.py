@@ -51,6 +51,8 @@ class LabelledSeries(Dataset[tuple[Tensor, Tensor]]):
         steps = [series.shape[1]] * len(series) if isinstance(series, Tensor) else [len(each) for each in series]
         self.lengths = torch.tensor(steps, dtype=torch.long)
         self.ragged = bool((self.lengths != self.lengths[:1]).any())
+        if not isinstance(series, Tensor) and len(series) == 0:
+            raise ValueError("Expected at least one of `series` in a list, got none.")
         if not isinstance(series, Tensor):
             series = torch.cat(list(series)) if self.ragged else torch.stack(list(series))
         self.values = series

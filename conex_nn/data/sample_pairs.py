@@ -23,7 +23,7 @@ def as_tensors(samples: Any, labels: Any) -> tuple[Tensor | list[Tensor], Tensor
 
     Raises:
         ValueError: Samples without labels, or labels twice.
-        TypeError: Samples that are no arrays.
+        TypeError: Samples that are no arrays, or labels that are no integers.
 
     Example:
         >>> samples, labels = as_tensors([(np.zeros((2, 2)), 1), (np.ones((2, 2)), 0)], None)
@@ -31,7 +31,13 @@ def as_tensors(samples: Any, labels: Any) -> tuple[Tensor | list[Tensor], Tensor
         (2, tensor([1, 0]))
     """
     if labels is not None:
-        return as_samples(samples), torch.as_tensor(np.asarray(labels) if isinstance(labels, list | tuple) else labels)
+        labels = labels if isinstance(labels, Tensor) else np.asarray(labels)
+        if isinstance(labels, np.ndarray) and labels.dtype.kind in "OSU":
+            raise TypeError(
+                "Expected `labels` to be integers, one class index per sample, got names. Number them: "
+                "`class_names, labels = numpy.unique(labels, return_inverse=True)`."
+            )
+        return as_samples(samples), torch.as_tensor(labels)
     if isinstance(samples, Tensor | np.ndarray) or not (
         hasattr(samples, "__getitem__") and hasattr(samples, "__len__")
     ):
@@ -42,8 +48,9 @@ def as_tensors(samples: Any, labels: Any) -> tuple[Tensor | list[Tensor], Tensor
     pairs = [samples[index] for index in range(len(samples))]
     if any(not isinstance(pair, tuple | list) or len(pair) != 2 for pair in pairs):
         raise ValueError("Expected `labels`, or a data set of (sample, label), got one of something else.")
-    classes = [int(label) for _, label in pairs]
-    return [_as_tensor(sample) for sample, _ in pairs], torch.tensor(classes, dtype=torch.long)
+    return [_as_tensor(sample) for sample, _ in pairs], torch.tensor(
+        [_as_class(label) for _, label in pairs], dtype=torch.long
+    )
 
 
 def as_samples(samples: Any) -> Tensor | list[Tensor]:
@@ -89,6 +96,13 @@ def same_shape(samples: Tensor | Sequence[Tensor]) -> Tensor:
             "`SeriesDataModule`: it pads them, and their lengths come along."
         )
     return torch.stack(list(samples)) if samples else torch.empty(0, 0)
+
+
+def _as_class(label: Any) -> int:
+    found = np.asarray(label)
+    if found.size != 1 or found.dtype.kind not in "iu":
+        raise TypeError(f"Expected the label of each pair to be an integer, its class from 0, got {label!r}.")
+    return int(found.item())
 
 
 def _as_tensor(sample: Any) -> Tensor:

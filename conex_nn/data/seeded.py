@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+
+from conex_nn.encoders.composition import parts_of
 
 
 @contextmanager
@@ -46,8 +47,7 @@ def check_global_draws(name: str, transform: object) -> None:
         >>> from conex_nn.encoders import Poisson
         >>> check_global_draws("encoder", Poisson(time=3))
     """
-    parts = transform.modules() if isinstance(transform, nn.Module) else [transform]
-    if any(getattr(part, "generator", None) is not None for part in parts):
+    if any(getattr(part, "generator", None) is not None for part in parts_of(transform)):
         raise ValueError(
             f"Expected `{name}` to draw from torch's global generator, which is seeded for each sample, got one with a "
             "`generator` of its own. Leave its `generator` out."

@@ -69,6 +69,11 @@ class SeriesDataModule(InMemoryDataModule):
         apart = None
         if not kept:
             apart = LabelledSeries(*as_tensors(*(test if isinstance(test, tuple) else (test, None))))
+            if apart[0][0].shape[1:] != samples[0].shape[1:]:
+                raise ValueError(
+                    f"Expected `test` to have series with the features {tuple(samples[0].shape[1:])}, got "
+                    f"{tuple(apart[0][0].shape[1:])}."
+                )
         most = max(int(each.labels.max()) + 1 for each in (data, apart) if each is not None)
         names = [str(label) for label in range(most)] if class_names is None else class_names
         if most > len(names):
@@ -91,8 +96,9 @@ class SeriesDataModule(InMemoryDataModule):
     def splits(self) -> Splits:
         return self._ready
 
+    @staticmethod
     @override
-    def ready(self, x: Tensor) -> Tensor:
+    def ready(x: Tensor) -> Tensor:
         return x if x.is_floating_point() else x.to(torch.get_default_dtype())
 
     @override

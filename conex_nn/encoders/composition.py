@@ -54,12 +54,26 @@ def check_encodes_once(encoder: Callable[[Tensor], Tensor] | None) -> None:
         )
 
 
+def parts_of(chain: Any) -> Iterator[Any]:
+    """Yield a transform and all that it is made of: modules within modules, and the links of torchvision's ``Compose``.
+
+    Args:
+        chain: A module or a callable.
+
+    Example:
+        >>> [type(part).__name__ for part in parts_of(nn.Sequential(nn.Identity()))]
+        ['Sequential', 'Identity']
+    """
+    for part in chain.modules() if isinstance(chain, nn.Module) else [chain]:
+        yield part
+        for link in getattr(part, "transforms", ()) if _is_compose(part) else ():  # not seen by modules()
+            yield from parts_of(link)
+
+
 def _stages(chain: Any) -> Iterator[Any]:
     if isinstance(chain, nn.Sequential):
         links = list(chain)
-    elif type(chain).__name__ == "Compose" and hasattr(
-        chain, "transforms"
-    ):  # by its name: torchvision is slow to import
+    elif _is_compose(chain):
         links = chain.transforms
     elif isinstance(chain, InTurn):
         links = [chain.encoder]
@@ -68,3 +82,7 @@ def _stages(chain: Any) -> Iterator[Any]:
         return
     for link in links:
         yield from _stages(link)
+
+
+def _is_compose(chain: Any) -> bool:
+    return type(chain).__name__ == "Compose" and hasattr(chain, "transforms")  # torchvision is slow to import

@@ -17,7 +17,8 @@ class Delta(nn.Module):
 
     with at most one event per step and feature, :math:`e_t \in \{-1, 0, 1\}`, unless `counts`. :math:`r` stays within
     :math:`\theta` of the signal as long as that moves by no more than :math:`\theta` per step, and always with
-    `counts`; a faster signal is caught up with afterwards.
+    `counts`; a faster signal is caught up with afterwards, and so is one of more events in a step than the type of the
+    events counts exactly, 255 in ``torch.uint8`` and 256 in ``torch.bfloat16``.
 
     ``snntorch.spikegen.delta`` compares a value with the one before instead of with what has been said: a slow drift
     leaves no event, and errors add up. The two agree where every change is a multiple of :math:`\theta`, 1 at most.
@@ -71,16 +72,17 @@ class Delta(nn.Module):
     def forward(self, x: Shaped[Tensor, " time *features"]) -> Shaped[Tensor, " time *events"]:
         self._check_signal(x)
         signal = x.detach().to(torch.promote_types(x.dtype, torch.float32)) / self.threshold
+        dtype = self.dtype or x.dtype
+        most = _exact(dtype) if self.counts else 1.0
         said, events = signal[0], [torch.zeros_like(signal[0])]
         for value in signal[1:]:
             # a change that rounding alone keeps below the threshold counts, or events would come late for ever
             moved = value - said
-            event = (moved + _ROUNDING * (value.abs() + 1) * moved.sign()).trunc()
-            event = event if self.counts else event.clamp(-1, 1)
+            event = (moved + _ROUNDING * (value.abs() + 1) * moved.sign()).trunc().clamp(-most, most)
             said = said + event
             events.append(event)
         signed = torch.stack(events)
-        return torch.cat([signed.clamp(min=0).abs(), signed.clamp(max=0).abs()], self.dim).to(self.dtype or x.dtype)
+        return torch.cat([signed.clamp(min=0).abs(), signed.clamp(max=0).abs()], self.dim).to(dtype)
 
     def decode(
         self, events: Shaped[Tensor, " time *events"], *, start: float | Tensor = 0.0
@@ -129,6 +131,11 @@ class Delta(nn.Module):
     @override
     def extra_repr(self) -> str:
         return f"threshold={self.threshold:g}, dim={self.dim}" + (", counts=True" if self.counts else "")
+
+
+def _exact(dtype: torch.dtype) -> float:
+    """Return the number up to which a type holds every whole number [1]."""
+    return 2 / torch.finfo(dtype).eps if dtype.is_floating_point else torch.iinfo(dtype).max
 
 
 _ROUNDING = 1e-6

@@ -32,7 +32,7 @@ class MelFilterBank(nn.Module):
 
     Raises:
         ValueError: If an argument is out of range, a step is no whole number of samples, or a band is too narrow for
-            the window to resolve.
+            the window to resolve; at its use: sound that is too short or not finite.
         TypeError: If an argument is not an integer where it has to be.
 
     Example:
@@ -99,6 +99,8 @@ class MelFilterBank(nn.Module):
             raise ValueError(
                 f"Expected `sound` to last at least a step of {self.hop} samples, got the shape {tuple(sound.shape)}."
             )
+        if not (torch.compiler.is_compiling() or sound.is_meta or bool(torch.isfinite(sound).all())):
+            raise ValueError("Expected `sound` to be finite, got NaN or infinity.")
         steps, length = sound.shape[-1] // self.hop, len(self.window)
         flat = sound.to(torch.promote_types(sound.dtype, torch.float32)).reshape(-1, sound.shape[-1])
         padded = nn.functional.pad(flat, (length // 2, length))  # silence before and after

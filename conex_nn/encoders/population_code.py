@@ -27,7 +27,7 @@ class PopulationCode(nn.Module):
         beta: How narrow fields are, 1 to 2 [1].
 
     Raises:
-        ValueError: If there are fewer than 3 neurons, or an end is out of order.
+        ValueError: If there are fewer than 3 neurons, or an end is out of order; at its use: other features than ends.
         TypeError: If `neurons` is not an integer.
 
     Example:
@@ -104,6 +104,11 @@ class PopulationCode(nn.Module):
             raise TypeError(f"Expected `x` to be a tensor, got {type(x).__name__}.")
         if not x.dtype.is_floating_point:
             raise TypeError(f"Expected `x` to be of a floating type, got {x.dtype}. Spikes are not encoded again.")
+        ends = self._spacing.shape
+        if len(ends) > x.ndim or any(a not in (1, b) for a, b in zip(reversed(ends), reversed(x.shape), strict=False)):
+            raise ValueError(
+                f"Expected `x` to end in the {tuple(ends)} features of `low` and `high`, got {tuple(x.shape)}."
+            )
         wide = x.to(torch.promote_types(x.dtype, torch.float32)).unsqueeze(-1)
         z = (wide - self.centres.to(wide)) * (self.beta / self._spacing.unsqueeze(-1)).to(wide)
         return torch.exp(-0.5 * z * z).to(x.dtype)

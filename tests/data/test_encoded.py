@@ -4,6 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 from torch.utils.data import DataLoader, Subset, TensorDataset
+from torchvision import transforms as v1
+from torchvision.transforms import v2
 
 from conex_nn.data import Encoded, LabelledImages
 from conex_nn.encoders import (
@@ -78,6 +80,24 @@ def test_samples_and_seeds_draw_apart():
     other = Encoded(same, Poisson(20, max_rate=1000.0), seed=2)
     assert not torch.equal(other[0][0], data[0][0])
     assert not torch.equal(other[0][0], data[1][0])  # (seed, index) and (seed + 1, index - 1) are not the same
+
+
+def test_an_index_from_the_back_is_the_same_sample():
+    data = Encoded(IMAGES, Poisson(10, max_rate=300.0), seed=1)
+    assert_close(data[-1][0], data[19][0], rtol=0, atol=0)
+    with pytest.raises(IndexError, match="Expected an index below 20, the number of samples, got 20"):
+        data[20]
+
+
+@pytest.mark.parametrize("compose", [v1.Compose, v2.Compose])
+def test_a_generator_within_a_composition_is_found(compose):
+    def chain():
+        own = Poisson(10, max_rate=300.0, generator=torch.Generator().manual_seed(4))
+        return compose([torch.nn.Identity(), compose([own])])
+
+    data = Encoded(IMAGES, chain(), seed=1)
+    assert_close(data[3][0], data[3][0], rtol=0, atol=0)
+    assert_close(data[3][0], Encoded(IMAGES, chain(), seed=1)[3][0], rtol=0, atol=0)
 
 
 def test_what_others_draw_is_left_alone():

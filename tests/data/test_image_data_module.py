@@ -5,8 +5,9 @@ import itertools
 import lightning as L
 import pytest
 import torch
+from lightning.pytorch.utilities.data import _update_dataloader
 from torch.testing import assert_close
-from torch.utils.data import DataLoader, RandomSampler
+from torch.utils.data import DistributedSampler, RandomSampler
 
 from conex_nn.data import TensorDataModule
 from conex_nn.encoders import ConstantCurrent, Latency, Poisson
@@ -128,8 +129,29 @@ def test_only_training_is_shuffled():
 def test_a_loader_is_one_lightning_can_distribute():
     data = make()
     for loader in (data.train_dataloader(), data.val_dataloader(), data.test_dataloader(), data.predict_dataloader()):
-        assert type(loader) is DataLoader
-        assert loader.drop_last is False
+        again = _update_dataloader(loader, DistributedSampler(loader.dataset, num_replicas=2, rank=1))
+        assert type(again) is type(loader)
+        assert loader.drop_last is again.drop_last is False
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_processes_encode_their_shares_as_one_process_would(rank):
+    """A Trainer on several devices gives a loader another sampler: workers count for nothing, and ranks draw apart."""
+
+    def read(num_workers, replicas, rank):
+        torch.manual_seed(3)
+        data = TensorDataModule(
+            torch.full((16, 4), 0.5), torch.arange(16) % 2, test=0, validation=0, batch_size=4, num_workers=num_workers,
+            encoder=Poisson(30, max_rate=500.0), encode_on="worker",
+        )  # fmt: skip
+        loader = data.train_dataloader()
+        sampler = DistributedSampler(loader.dataset, num_replicas=replicas, rank=rank, shuffle=False)
+        loader = _update_dataloader(loader, sampler)
+        return [torch.cat([x for x, _ in loader]) for _ in range(2)]
+
+    alone, share = read(0, 1, 0), read(2, 2, rank)
+    assert_close(share, [epoch[rank::2] for epoch in alone], rtol=0, atol=0)
+    assert len({tuple(x.flatten().tolist()) for epoch in alone for x in epoch}) == 32
 
 
 def test_one_batch_is_one_read(monkeypatch):
@@ -197,6 +219,15 @@ def test_compact_spikes_are_cast_on_the_device(encode_on, precision, dtype):
     assert_close(x.float(), run(make(encoder=Latency(TIME, threshold=0.001))).seen["test"][0][0])
 
 
+@pytest.mark.parametrize("encode_on", ["worker", "setup"])
+def test_an_encoder_with_parameters_gives_plain_numbers(encode_on):
+    """A tensor with a history cannot leave a worker: its queue would stand still."""
+    encoder = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Sigmoid(), ConstantCurrent(TIME))
+    x, _ = next(iter(make(encoder=encoder, encode_on=encode_on).test_dataloader()))
+    assert x.shape == (8, TIME, 2, 4)
+    assert not x.requires_grad
+
+
 def test_workers_encode_with_random_numbers_of_their_own():
     data = make(encoder=Poisson(20, max_rate=500.0), encode_on="worker", num_workers=2, test=0, validation=0)
     (first, _), (second, _), *_ = data.train_dataloader()
@@ -204,7 +235,7 @@ def test_workers_encode_with_random_numbers_of_their_own():
     assert not torch.equal(first, second)
 
 
-@pytest.mark.filterwarnings("ignore:Total length of `DataLoader` across ranks is zero")
+@pytest.mark.filterwarnings("ignore:Total length of `ReseedingLoader` across ranks is zero")
 def test_parts_may_be_empty():
     seen = run(make(validation=0, test=0)).seen
     assert sum(len(labels) for _, labels in seen["train"]) == 40

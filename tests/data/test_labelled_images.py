@@ -29,6 +29,14 @@ def test_a_loader_reads_it_whole(num_workers):
     assert_close(torch.cat([labels for _, labels in batches]), torch.arange(10))
 
 
+def test_an_index_may_count_from_the_back():
+    data = LabelledImages(torch.eye(3), torch.arange(3))
+    assert_close(data[-1], data[2])
+    assert len(list(data)) == 3
+    with pytest.raises(IndexError):
+        data[-4]
+
+
 def test_bytes_stay_bytes():
     data = LabelledImages(torch.full((3, 2), 255, dtype=torch.uint8), LABELS)
     assert data.__getitems__([0, 1])[0].dtype == torch.uint8

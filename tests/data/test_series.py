@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 import conex_nn as cx
-from conex_nn.data import LabelledSeries, SeriesDataModule, TensorDataModule, pad_batch
+from conex_nn.data import LabelledSeries, SeriesDataModule, Splits, TensorDataModule, pad_batch
 from conex_nn.training import SpikingClassifier
 
 LENGTHS = [3 + index * 7 % 5 for index in range(40)]
@@ -158,6 +158,11 @@ def test_workers_read_what_the_main_process_reads():
         (lambda: SeriesDataModule([*SERIES[:-1], torch.zeros(0, 2)], LABELS), r"at least one step, got \(0, 2\) at 39"),
         (lambda: SeriesDataModule([each[:, 0] for each in SERIES], LABELS), r"got \(3,\) at 0. .*`unsqueeze\(-1\)`"),
         (lambda: SeriesDataModule([*SERIES[:-1], torch.zeros(4, 3)], LABELS), r"the features \(2,\).*got \(3,\) at 39"),
+        (lambda: SeriesDataModule([], LABELS[:0]), "at least one of `series` in a list, got none"),
+        (
+            lambda: SeriesDataModule(SERIES, LABELS, test=(torch.zeros(4, 5, 3), LABELS[:4])),
+            r"`test` to have series with the features \(2,\), got \(3,\)",
+        ),
         (lambda: SeriesDataModule(SERIES, LABELS, class_names=["a"]), "`labels` to be below 1.* got 1"),
         (lambda: pad_batch([(torch.zeros(2, 1), 0), (torch.zeros(2, 3), 0)]), r"the features \(1,\)"),
     ],
@@ -177,13 +182,36 @@ def test_an_encoder_that_shortens_a_padded_batch_is_found_out():
 
 
 def test_samples_encoded_to_unequal_lengths_without_a_mask():
-    images = torch.linspace(0, 1, 12).reshape(4, 3)
+    images = torch.linspace(0, 1, 20)[:, None].expand(20, 3)
     data = TensorDataModule(
-        images, torch.zeros(4).long(), test=0, validation=0, class_names=["a", "b"], encode_on="worker",
-        encoder=lambda x: x.expand(1 + int(9 * x[0]), 3),
-    )  # fmt: skip
+        images, LABELS[:20], encoder=lambda x: x.expand(1 + int(8 * x[0]), 3), encode_on="worker", validation=0
+    )
     with pytest.raises(ValueError, match=r"encoded samples of one shape, got \(\d, 3\) and \(\d, 3\).*fixed `time`"):
         next(iter(data.train_dataloader()))
+
+
+@pytest.mark.parametrize("encode_on", ["device", "worker", "setup"])
+def test_whole_numbers_reach_an_encoder_as_floating_numbers_wherever_it_is(encode_on):
+    counts = torch.arange(40 * 6 * 2).reshape(40, 6, 2) % 7
+    data = SeriesDataModule(counts, LABELS, encoder=cx.encoders.Delta(1.0), encode_on=encode_on)
+    x, _ = data.on_after_batch_transfer(next(iter(data.test_dataloader())), 0)
+    index = SeriesDataModule(counts, LABELS).splits().test.indices[0]
+    assert_close(x[0], cx.encoders.Delta(1.0)(counts[index].float()))
+
+
+class CutTwice(SeriesDataModule):
+    """Parts of parts, as ``torch.utils.data.random_split`` makes them when used twice."""
+
+    def splits(self) -> Splits:
+        return Splits(*(Subset(part, range(len(part))) for part in super().splits()))
+
+
+@pytest.mark.parametrize("encode_on", ["device", "worker", "setup"])
+def test_parts_of_parts_keep_their_lengths(encode_on):
+    data = CutTwice(SERIES, LABELS, encoder=double, encode_on=encode_on)
+    order = SeriesDataModule(SERIES, LABELS).splits().test.indices
+    for index, (sample, _) in zip(order, samples(data, data.test_dataloader()), strict=True):
+        assert_close(sample, 2 * SERIES[index])
 
 
 class Rising(SeriesDataModule):

@@ -158,6 +158,17 @@ def test_labels_without_samples_are_refused():
         TensorDataModule([], LABELS)
 
 
+@pytest.mark.parametrize("label", [0.7, "cat", torch.tensor(1.0), torch.tensor([1, 0]), True])
+def test_a_label_that_is_no_class_is_refused(label):
+    with pytest.raises(TypeError, match="Expected the label of each pair to be an integer, its class from 0, got"):
+        TensorDataModule(Pairs(IMAGES[:3], [0, 1, label]))
+
+
+def test_names_are_not_labels():
+    with pytest.raises(TypeError, match=r"`labels` to be integers, .*got names. Number them: `class_names, labels ="):
+        TensorDataModule(IMAGES, ["cat", "dog"] * 50)
+
+
 def test_samples_without_labels_and_pictures_are_refused():
     with pytest.raises(ValueError, match="Expected `labels` beside samples as a ndarray, got None"):
         TensorDataModule(IMAGES.numpy())

@@ -67,6 +67,15 @@ def test_a_jump_is_caught_up_with():
     assert_close(decoded[13:], signal[13:])
 
 
+@pytest.mark.parametrize(("dtype", "most"), [(torch.uint8, 255), (torch.bfloat16, 256), (torch.float16, 2048)])
+def test_more_events_than_a_type_counts_are_caught_up_with(dtype, most):
+    signal = torch.tensor([0.0, 1.0, 1.0, -2.0]).repeat_interleave(3)[:, None] * most
+    encoder = Delta(0.5, counts=True, dtype=dtype)
+    events = encoder(signal)
+    assert events.max() == most
+    assert_close(encoder.decode(events)[[2, 5, 8]], signal[[2, 5, 8]])
+
+
 def test_a_slow_drift_is_told():
     """snnTorch's looks at the step before alone, and is silent."""
     drift = torch.linspace(0, 1, 1000)[:, None]

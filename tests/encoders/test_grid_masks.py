@@ -118,6 +118,16 @@ def test_a_crop_shows_the_cell_less_its_gaps():
     assert crop.images[:, 0].tolist() == [[[2.0, 3.0]], [[5.0, 6.0]], [[20.0, 21.0]], [[23.0, 24.0]]]
 
 
+@pytest.mark.parametrize(("gap", "pad"), [((-3, 3, 0, 0), (3, 0, 0, 0)), ((0, 0, -4, 3), (0, 0, 4, 0))])
+def test_a_crop_may_lie_beside_its_cell(gap, pad):
+    crop = GridCrop(2, 2, gap=gap)(PIXELS)
+    wide = torch.nn.functional.pad(PIXELS, pad)
+    left, right, top, bottom = gap
+    for look, (row, column) in enumerate([(0, 0), (0, 3), (3, 0), (3, 3)]):
+        there = wide[..., pad[2] + row + top : pad[2] + row + 3 - bottom, pad[0] + column + left :]
+        assert_close(crop.images[look], there[..., : 3 - left - right], rtol=0, atol=0)
+
+
 def test_a_crop_that_reaches_beyond_the_image_shows_what_fills_it():
     crop = GridCrop(2, 2, gap=WIDE_GAP, fill=-1.0)(PIXELS)
     assert crop.images[0, 0].tolist() == [
@@ -132,7 +142,7 @@ def test_a_crop_that_reaches_beyond_the_image_shows_what_fills_it():
     ]
 
 
-def test_a_crop_may_lie_beside_its_cell():
+def test_a_crop_may_lie_beside_its_cell_on_either_side():
     crop = GridCrop(2, 2, gap=(-3, 3, -3, 3), fill=-1.0)(PIXELS)  # one cell further to the left and up
     assert (crop.images[:3] == -1).all()
     assert crop.images[3, 0].tolist() == [[1.0, 2.0, 3.0], [7.0, 8.0, 9.0], [13.0, 14.0, 15.0]]

@@ -119,4 +119,6 @@ def test_what_is_no_sound_is_refused():
         ValueError, match=r"Expected `sound` to last at least a step of 8 samples, got the shape \(7,\)"
     ):
         bank()(torch.zeros(7))
+    with pytest.raises(ValueError, match="Expected `sound` to be finite, got NaN or infinity"):
+        bank()(torch.tensor([0.1, torch.nan]).repeat(400))
     assert repr(bank()) == "MelFilterBank(channels=12, sample_rate=8000 Hz, dt=1 ms)"

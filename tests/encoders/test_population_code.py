@@ -120,6 +120,10 @@ def test_inputs_that_do_not_fit_are_refused():
         PopulationCode(3)(torch.ones(3, dtype=torch.bool))
     with pytest.raises(TypeError, match=r"Expected `x` to be a tensor, got float|parameter 'x'"):
         PopulationCode(3)(0.5)
+    each = PopulationCode(5, low=torch.zeros(3), high=torch.ones(3))
+    for shape in [(7, 1), (7, 4), ()]:
+        with pytest.raises(ValueError, match=r"Expected `x` to end in the \(3,\) features of `low` and `high`, got"):
+            each(torch.zeros(shape))
     with pytest.raises(ValueError, match="Expected `responses` to have 3 neurons in the last"):
         PopulationCode(3).decode(torch.ones(4))
     assert repr(PopulationCode(3)) == "PopulationCode(neurons=3, beta=1.5)"

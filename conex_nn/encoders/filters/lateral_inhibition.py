@@ -23,6 +23,7 @@ class LateralInhibition(nn.Module):
 
     Raises:
         ValueError: If there is no part, or one is outside [0, 1].
+        TypeError: At its use: if the image is not of a floating type.
 
     Example:
         >>> LateralInhibition([0.2])(torch.tensor([[[0.5, 1.0, 0.5]]]))
@@ -45,6 +46,8 @@ class LateralInhibition(nn.Module):
     ) -> Shaped[Tensor, "*batch channels height width"]:
         if x.ndim < 3:
             raise ValueError(f"Expected `x` to have the shape (*batch, channels, height, width), got {tuple(x.shape)}.")
+        if not x.is_floating_point():
+            raise TypeError(f"Expected `x` to be of a floating type, got {x.dtype}. Convert it: `x.float()`.")
         radius, (height, width) = len(self.parts), x.shape[-2:]
         around = F.pad(x, [radius] * 4, value=-torch.inf)
         taken = torch.zeros_like(x)

@@ -23,7 +23,7 @@ class LocalNormalise(nn.Module):
 
     Raises:
         ValueError: If an argument is out of range.
-        TypeError: If `radius` is not an integer.
+        TypeError: If `radius` is not an integer; at its use: if the image is not of a floating type.
 
     Example:
         >>> even = torch.full((1, 5, 5), 0.2)
@@ -48,6 +48,8 @@ class LocalNormalise(nn.Module):
     ) -> Shaped[Tensor, "*batch channels height width"]:
         if x.ndim < 3:
             raise ValueError(f"Expected `x` to have the shape (*batch, channels, height, width), got {tuple(x.shape)}.")
+        if not x.is_floating_point():
+            raise TypeError(f"Expected `x` to be of a floating type, got {x.dtype}. Convert it: `x.float()`.")
         flat = x.reshape(-1, 1, *x.shape[-2:])
         mean = F.avg_pool2d(flat, 2 * self.radius + 1, stride=1, padding=self.radius)
         return (flat / (mean + self.epsilon)).reshape(x.shape)

@@ -190,6 +190,12 @@ def test_what_does_not_fit_is_refused(make, message):
     assert isinstance(caught.value, ValueError) or "parameter" in str(caught.value)
 
 
+@pytest.mark.parametrize("layer", [LateralInhibition([0.1]), LocalNormalise(1)])
+def test_bytes_are_refused_where_there_is_no_byte_to_give_back(layer):
+    with pytest.raises(TypeError, match=r"Expected `x` to be of a floating type, got torch\.uint8"):
+        layer(torch.ones(1, 4, 4, dtype=torch.uint8))
+
+
 @pytest.mark.compile
 @pytest.mark.parametrize("name", EVERY)
 def test_they_compile_without_a_graph_break(name):
