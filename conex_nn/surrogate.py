@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import torch
-from snntorch import surrogate as snn
 from torch import Tensor
 from torch.autograd import Function
 from typing_extensions import override
@@ -41,9 +40,11 @@ __all__ = [
 SpikeFunction = Callable[[Tensor], Tensor]
 
 
-def _snntorch(derivative: type[Function], x: Tensor, *params: object) -> Tensor:
+def _snntorch(name: str, x: Tensor, *params: object) -> Tensor:
     """Evaluate the derivative inside one of snnTorch's autograd functions."""
-    context = SimpleNamespace()
+    from snntorch import surrogate as snn  # where it is needed: all of snnTorch comes along
+
+    derivative, context = getattr(snn, name), SimpleNamespace()
 
     def save(*tensors: Tensor) -> None:
         context.saved_tensors = tensors
@@ -64,21 +65,21 @@ class _Kind:
 
 # The codes are those of `kernels/cpu/surrogates.py` and `kernels/gpu/surrogates.py`.
 _KINDS: dict[str, _Kind] = {
-    "straight_through": _Kind(0, lambda x: _snntorch(snn.StraightThroughEstimator, x)),
-    "fast_sigmoid": _Kind(1, lambda x, slope: _snntorch(snn.FastSigmoid, x, slope)),
-    "atan": _Kind(2, lambda x, alpha: _snntorch(snn.ATan, x, alpha)),
+    "straight_through": _Kind(0, lambda x: _snntorch("StraightThroughEstimator", x)),
+    "fast_sigmoid": _Kind(1, lambda x, slope: _snntorch("FastSigmoid", x, slope)),
+    "atan": _Kind(2, lambda x, alpha: _snntorch("ATan", x, alpha)),
     # The derivative is even; snnTorch's overflows to NaN far below threshold, so it is asked at |x|.
-    "sigmoid": _Kind(3, lambda x, slope: _snntorch(snn.Sigmoid, x.abs(), slope)),
+    "sigmoid": _Kind(3, lambda x, slope: _snntorch("Sigmoid", x.abs(), slope)),
     "triangle": _Kind(4, lambda x, width, height: height * (1 - x.abs() / width).clamp(min=0)),
-    "triangular": _Kind(5, lambda x, threshold: _snntorch(snn.Triangular, x, threshold)),
-    "heaviside": _Kind(6, lambda x: _snntorch(snn.Heaviside, x)),
+    "triangular": _Kind(5, lambda x, threshold: _snntorch("Triangular", x, threshold)),
+    "heaviside": _Kind(6, lambda x: _snntorch("Heaviside", x)),
     "exponential": _Kind(7, lambda x, slope, scale: scale * torch.exp(-slope * x.abs())),
-    "spike_rate_escape": _Kind(8, lambda x, beta, slope: _snntorch(snn.SpikeRateEscape, x, beta, slope)),
-    "sparse_fast_sigmoid": _Kind(9, lambda x, slope, bound: _snntorch(snn.SparseFastSigmoid, x, slope, bound)),
+    "spike_rate_escape": _Kind(8, lambda x, beta, slope: _snntorch("SpikeRateEscape", x, beta, slope)),
+    "sparse_fast_sigmoid": _Kind(9, lambda x, slope, bound: _snntorch("SparseFastSigmoid", x, slope, bound)),
     # snnTorch's LSO calls the wrong function and would round the slope to float32.
     "leaky": _Kind(10, lambda x, slope: torch.where(x > 0, torch.ones_like(x), slope)),
-    "stochastic": _Kind(None, lambda x, mean, variance: _snntorch(snn.StochasticSpikeOperator, x, mean, variance)),
-    "custom": _Kind(None, lambda x, derivative: _snntorch(snn.CustomSurrogate, x, derivative)),
+    "stochastic": _Kind(None, lambda x, mean, variance: _snntorch("StochasticSpikeOperator", x, mean, variance)),
+    "custom": _Kind(None, lambda x, derivative: _snntorch("CustomSurrogate", x, derivative)),
 }
 
 
@@ -380,7 +381,7 @@ def from_snntorch(spike_fn: SpikeFunction) -> SpikeFunction:
     if not callable(spike_fn):
         raise TypeError(f"Expected `spike_fn` to be a callable such as surrogate.atan(), got {spike_fn!r}.")
     maker = getattr(spike_fn, "__qualname__", "").partition(".")[0]
-    if getattr(spike_fn, "__module__", None) != snn.__name__ or maker not in _FROM_SNNTORCH:
+    if getattr(spike_fn, "__module__", None) != "snntorch.surrogate" or maker not in _FROM_SNNTORCH:
         return spike_fn
     make, names = _FROM_SNNTORCH[maker]
     values = inspect.getclosurevars(spike_fn).nonlocals
