@@ -28,7 +28,7 @@ def psychometric(
     """Draw how often one of two choices is made, by the evidence for it, and the logistic function fitted to that.
 
     Args:
-        evidence: Strengths of evidence, ``(levels,)``.
+        evidence: Strengths of evidence, ``(levels,)``; none where nothing was decided, which the axes then say.
         share: Share of samples in which the choice was made at each, ``(levels,)`` [1].
         count: Samples at each, for the bars: one standard error (Wilson's interval) to either side; None for no bars.
         bias: Evidence at which both choices are as likely, in its unit; NaN for no curve [1].
@@ -42,7 +42,7 @@ def psychometric(
         The axes.
 
     Raises:
-        ValueError: Shapes that do not fit, or no level.
+        ValueError: Shapes that do not fit.
 
     Example:
         >>> ax = psychometric(torch.tensor([-0.1, 0.1]), torch.tensor([0.25, 0.75]), bias=0.0, slope=11.0)
@@ -50,12 +50,14 @@ def psychometric(
         'share of choices [1]'
     """
     shapes = {tuple(each.shape) for each in (evidence, share, count) if each is not None}
-    if len(shapes) != 1 or evidence.dim() != 1 or not len(evidence):
+    if len(shapes) != 1 or evidence.dim() != 1:
         raise ValueError(
             "Expected `evidence`, `share` and `count` of one shape (levels,), got "
             f"{', '.join(map(str, sorted(shapes)))}."
         )
     ax = new_axes(ax, size=(5.0, 4.0))
+    if not len(evidence):  # a network that has not learned to decide yet
+        ax.text(0.5, 0.5, "no choice was made", ha="center", va="center", color="0.4", transform=ax.transAxes)
     level, height = evidence.detach().double().cpu(), share.detach().double().cpu()
     if not ax.lines:
         ax.axhline(0.5, color="0.8", linewidth=0.8, zorder=0)
@@ -64,7 +66,7 @@ def psychometric(
         margin = 0.05 * float(level.max() - level.min())
         line = torch.linspace(float(level.min()) - margin, float(level.max()) + margin, 200, dtype=torch.float64)
         ax.plot(line, torch.sigmoid(float(slope) * (line - float(bias))), color=colour, linewidth=1.5)
-    if count is None:
+    if count is None or not len(level):
         ax.plot(level, height, "o", color=colour, markersize=6, label=label)
     else:
         low, high = _interval(height, count.detach().double().cpu())

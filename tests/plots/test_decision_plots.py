@@ -7,6 +7,7 @@ import torch
 from matplotlib.colors import to_rgb
 
 from conex_nn.plots import conditions, connectivity, psychometric, trial
+from conex_nn.training import PsychometricCurve
 
 
 def test_a_psychometric_curve_has_points_bars_and_a_fit():
@@ -85,7 +86,6 @@ def test_a_trial_shows_inputs_outputs_and_targets():
     ("draw", "message"),
     [
         (lambda: psychometric(torch.zeros(2), torch.zeros(3)), "`evidence`, `share` and `count` of one shape"),
-        (lambda: psychometric(torch.zeros(0), torch.zeros(0)), "of one shape"),
         (lambda: conditions(torch.zeros(5, 2), torch.zeros(3)), "`condition` as"),
         (lambda: connectivity(torch.zeros(2, 3)), "of shape"),
         (lambda: connectivity(torch.zeros(3, 3), {"a": torch.tensor([0, 1])}), "each of 3 neurons once"),
@@ -95,3 +95,12 @@ def test_a_trial_shows_inputs_outputs_and_targets():
 def test_what_cannot_be_drawn(draw, message):
     with pytest.raises(ValueError, match=message):
         draw()
+
+
+def test_the_curve_of_a_network_that_never_chose_says_so():
+    never = PsychometricCurve()
+    never.update(torch.zeros(4, dtype=torch.int64), torch.tensor([-0.1, 0.1, 0.2, math.nan]))
+    curve = never.compute()
+    ax = psychometric(curve.evidence, curve.share, count=curve.count, bias=curve.bias, slope=curve.slope)
+    assert [text.get_text() for text in ax.texts] == ["no choice was made"]
+    assert ax.get_ylabel() == "share of choices [1]"
