@@ -4,12 +4,14 @@ from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.cortical_column import CorticalColumn
 from conex_nn.structure.cortical_layer import CorticalLayer
+from conex_nn.structure.events import Events
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Cost, Profile
 from conex_nn.structure.registry import register
+from conex_nn.structure.simulation import Simulation
 from conex_nn.structure.storage import LoadWarning, load, save
 from conex_nn.structure.summary import sketch
 from conex_nn.structure.synapsis import Synapsis
@@ -21,12 +23,14 @@ __all__ = [
     "CorticalColumn",
     "CorticalLayer",
     "Cost",
+    "Events",
     "InputLayer",
     "LoadWarning",
     "Neocortex",
     "OutputLayer",
     "Population",
     "Profile",
+    "Simulation",
     "Source",
     "Synapsis",
     "load",
