@@ -11,6 +11,7 @@ from torch.utils._pytree import tree_leaves
 from conex_nn.structure.by_events import EventLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
 from conex_nn.structure.event_cells import competes
+from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
@@ -48,6 +49,8 @@ class Network:
         parts: What advances together, in order.
         observers: Who wants to see the steps of a population, by its address.
         listeners: Who wants to see the currents of a connection, by its address.
+        spike_listeners: Who wants the spikes of a population, dense or as events, with the length of a step [ms], by
+            its address.
         block: Most steps of a block, to force a smaller one than the loops allow [1].
         by_events: Whether loops run by events where they can; None for where it pays.
 
@@ -61,6 +64,7 @@ class Network:
     parts: list[Part]
     observers: Mapping[str, StepObserver] = field(default_factory=dict)
     listeners: Mapping[str, Callable[[Tensor], None]] = field(default_factory=dict)
+    spike_listeners: Mapping[str, Callable[[Tensor | Events, float], None]] = field(default_factory=dict)
     block: int | None = None
     by_events: bool | None = None
 
@@ -76,6 +80,7 @@ def run(
     inputs: Mapping[str, Tensor],
     state: NetworkState,
     *,
+    clock: Tensor,
     dt: float,
     wanted: set[str],
     learning: Learning | None = None,
@@ -89,6 +94,7 @@ def run(
         network: What to run.
         inputs: Of each input population, ``(time, *batch, *shape)``.
         state: State before the first step.
+        clock: Whatever has the run's dtype and device and the shape ``(time, *batch)``.
         dt: Length of a step [ms].
         wanted: Addresses of the populations whose spikes are returned.
         learning: What its connections learn on the way.
@@ -97,17 +103,18 @@ def run(
         Spikes of the wanted populations, ``(time, *batch, *shape)``, and the state after the last step.
 
     Example:
-        >>> run(Network({}, {}, []), {"x": torch.zeros(3, 1)}, NetworkState({}, {}), dt=1.0, wanted=set())
+        >>> run(Network({}, {}, []), {}, NetworkState({}, {}), clock=torch.zeros(3), dt=1.0, wanted=set())
         ({}, NetworkState(populations={}, connections={}))
     """
-    steps = len(next(iter(inputs.values())))
+    steps = len(clock)
     if torch.is_grad_enabled():
-        return _run_chunk(network, inputs, state, dt=dt, wanted=wanted, learning=learning)
-    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, inputs)
+        return _run_chunk(network, inputs, state, clock=clock, dt=dt, wanted=wanted, learning=learning)
+    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, clock)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
         piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
-        ys, state = _run_chunk(network, piece, state, dt=dt, wanted=wanted, learning=learning)
+        here = clock[begin : begin + chunk]
+        ys, state = _run_chunk(network, piece, state, clock=here, dt=dt, wanted=wanted, learning=learning)
         if chunk >= steps:
             return ys, state
         y: Tensor | None = None
@@ -125,10 +132,9 @@ def _all_is_kept(network: Network, wanted: set[str]) -> bool:
     return bool(parts) and not any(part.outer or set(part.populations) - wanted for part in parts)
 
 
-def _chunk(network: Network, inputs: Mapping[str, Tensor]) -> int:
+def _chunk(network: Network, clock: Tensor) -> int:
     """Return how many steps go through the network at a time."""
-    path, xs = next(iter(inputs.items()))
-    samples = max(1, xs[0].numel() // network.populations[path].shape.numel())
+    samples = max(1, clock[0].numel())
     blocks = [part.block or 1 for part in network.parts]
     return max(-(-_ROWS // samples), *blocks, 1)
 
@@ -138,11 +144,12 @@ def _run_chunk(
     inputs: Mapping[str, Tensor],
     state: NetworkState,
     *,
+    clock: Tensor,
     dt: float,
     wanted: set[str],
     learning: Learning | None,
 ) -> tuple[dict[str, Tensor], NetworkState]:
-    chunk = _Chunk(network, dict(inputs), state, dt, learning or Learning({}, {}, steps=0, dt=dt))
+    chunk = _Chunk(network, dict(inputs), state, clock, dt, learning or Learning({}, {}, steps=0, dt=dt))
     last_use = {edge.source: i for i, part in enumerate(network.parts) for edge in (*part.outer, *part.streamed)}
     outputs = {}
     for i, part in enumerate(network.parts):
@@ -151,6 +158,8 @@ def _run_chunk(
         for path in part.populations:
             if path in wanted:
                 outputs[path] = chunk.sequences[path]
+            if (listener := network.spike_listeners.get(path)) is not None:
+                listener(chunk.sequences[path], dt)
         for path in [p for p in chunk.sequences if last_use.get(p, -1) <= i and p not in inputs]:
             del chunk.sequences[path]  # nobody reads it any more
     return outputs, NetworkState(chunk.populations, chunk.connections)
@@ -160,13 +169,18 @@ class _Chunk:
     """One pass of a stretch of time through all parts."""
 
     def __init__(
-        self, network: Network, inputs: dict[str, Tensor], state: NetworkState, dt: float, learning: Learning
+        self,
+        network: Network,
+        inputs: dict[str, Tensor],
+        state: NetworkState,
+        clock: Tensor,
+        dt: float,
+        learning: Learning,
     ) -> None:
         self.network, self.dt, self.learning = network, dt, learning
         self.sequences = inputs
         self.populations, self.connections = dict(state.populations), dict(state.connections)
-        self.like = next(iter(inputs.items()))
-        self.steps = len(self.like[1])
+        self.clock, self.steps = clock, len(clock)
         self.potentials: dict[str, list[Tensor]] = {}
 
     def needs_graph(self, part: Part) -> bool:
@@ -226,7 +240,7 @@ class _Chunk:
 
     def _by_events(self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]]) -> int:
         """Advance a loop by events as far as that pays, and return how many steps that were."""
-        network, (path, xs) = self.network, self.like
+        network = self.network
         edges = (*part.inner, *part.streamed)
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen:
@@ -234,10 +248,10 @@ class _Chunk:
         if network.listeners.keys() & {edge.name for edge in edges}:
             return 0
         learners = {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
-        loop = EventLoop.of(part, network.populations, network.connections, like=xs, learners=learners)
+        loop = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
         if loop is None:
             return 0
-        samples = xs[0].numel() // network.populations[path].shape.numel()
+        samples = self.clock[0].numel()
         under_way = {edge.name: self.connections[edge.name].axon for edge in part.inner}
         always = network.by_events or bool(learners) or not part.inner or samples <= _FEW
         if not always and not _sparse(under_way):
@@ -356,6 +370,4 @@ class _Chunk:
 
     def _silence(self, population: Population, steps: int) -> Tensor:
         """Return no current at all, in the shape of what a population would be given."""
-        path, xs = self.like
-        batch = xs.shape[1 : xs.dim() - len(self.network.populations[path].shape)]
-        return xs.new_zeros(()).expand(steps, *batch, *population.shape)
+        return self.clock.new_zeros(()).expand(steps, *self.clock.shape[1:], *population.shape)
