@@ -237,6 +237,7 @@ def ring_run(
     log, logged = torch.empty(batch, 2, room, dtype=torch.int32), torch.zeros(batch, dtype=torch.int64)
     events, counts = torch.empty(batch * total, dtype=torch.int32), torch.zeros(batch * chunks.number, dtype=torch.int64)
     scratch = torch.empty(threads, 2 * _CHUNK, dtype=real)
+    lists = torch.empty(threads, total, dtype=torch.int32)
     fetched: list[tuple[Tensor, Tensor, Tensor]] = []
     t = -before
     while t <= steps:
@@ -248,7 +249,7 @@ def ring_run(
             (),
             real,
             (t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room, len(probes), _CHUNK),
-            (*tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[3]),
+            (*tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[3], lists),
             total * batch * (end - t) if divides else 0,
             scalars=(dt,),
         )  # fmt: skip

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from conex_nn.structure.by_events import EventLoop
+from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.graph import Part
@@ -23,6 +24,8 @@ _ROWS = 4096
 
 _FEW = 8
 """Samples up to which events always pay."""
+_MANY = 4000
+"""Neurons from which a part is run by the kernel that divides a sample among threads, where both can."""
 _TRIAL = 32
 """Steps after which a run of more samples looks how much fires."""
 _BUSIEST = 0.25
@@ -192,12 +195,17 @@ class _Chunk:
             self.sequences[path] = first.axon(xs if first.enabled else torch.zeros_like(xs))
             return
         arrivals: dict[str, dict[str, Tensor]] = {path: {} for path in part.populations}
+        ring = self._ring(part)
         for edge in part.outer:
+            if ring is not None and edge in ring.connections:
+                continue  # it is read by events
             connection = self.network.connections[edge.name]
             current, self.connections[edge.name] = connection(
                 self.sequences[edge.source], self.connections[edge.name], connection.projector()
             )
             self._deliver(arrivals[edge.target], edge.name, current)
+        if ring is not None and self._by_ring(ring, arrivals):
+            return
         path = part.populations[0]
         if part.block is None and not competes(self.network.populations[path]):
             spikes = self._population(path, arrivals[path], self.steps)
@@ -209,6 +217,50 @@ class _Chunk:
                 pre, post = self.sequences[edge.source], self.sequences[edge.target]
                 v = self._potential(edge.target) if learner.rule.reads_v else None
                 self.connections[edge.name] = learner.see(pre, post, v, self.connections[edge.name])
+
+    def _ring(self, part: Part) -> RingLoop | None:
+        """Return the kernel of ring buffers for a part, where it is the better choice."""
+        network, (path, xs) = self.network, self.like
+        edges = (*part.inner, *part.outer, *part.streamed)
+        names = {edge.name for edge in edges}
+        seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
+        if network.by_events is False or network.block is not None or seen or part.block is None:
+            return None
+        if names & (network.listeners.keys() | self.learning.steps.keys() | self.learning.sequences.keys()):
+            return None
+        samples = xs[0].numel() // network.populations[path].shape.numel()
+        if samples > _FEW and not network.by_events:
+            return None
+        ring = RingLoop.of(part, network.populations, network.connections, like=xs)
+        if ring is None or ring.neurons >= _MANY or not part.inner:
+            return ring
+        return None if EventLoop.of(part, network.populations, network.connections, like=xs) is not None else ring
+
+    def _by_ring(self, ring: RingLoop, arrivals: dict[str, dict[str, Tensor]]) -> bool:
+        """Advance a part by the kernel of ring buffers; return whether that was possible."""
+        path, xs = self.like
+        lead = xs.shape[1 : xs.dim() - len(self.network.populations[path].shape)]
+        known = {edge.source: self.sequences[edge.source] for edge in ring.connections if edge in ring.part.outer}
+        done = ring.run(
+            arrivals, self.populations, self.connections, known, steps=self.steps, batch=lead.numel(), dt=self.dt
+        )
+        if done is None:
+            for edge, connection in ring.connections.items():
+                if edge in ring.part.outer:
+                    current, self.connections[edge.name] = connection(
+                        self.sequences[edge.source], self.connections[edge.name], connection.projector()
+                    )
+                    self._deliver(arrivals[edge.target], edge.name, current)
+            return False
+        fired, states, sent = done
+        self.populations |= states
+        self.connections |= sent
+        for address, (step, sample, neuron, _) in fired.items():
+            shape = self.network.populations[address].shape
+            spikes = xs.new_zeros(self.steps, lead.numel(), shape.numel())
+            spikes[step, sample, neuron] = 1
+            self.sequences[address] = self.network.populations[address].axon(spikes.reshape(self.steps, *lead, *shape))
+        return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
         """Advance populations that depend on each other, block by block."""

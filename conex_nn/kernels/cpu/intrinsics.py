@@ -14,7 +14,7 @@ from conex_nn.kernels.cpu.record import LANES
 
 __all__ = [
     "as_double", "as_pointer", "choose", "fetch_add", "finish", "inline", "locate", "lowest", "make_exp", "not_below",
-    "not_zero", "offset", "sweep", "transpose", "wait",
+    "not_zero", "offset", "prefetch", "sweep", "transpose", "wait",
 ]  # fmt: skip
 
 
@@ -98,6 +98,21 @@ def choose(typingctx, condition, this, that):
         return builder.select(args[0], args[1], args[2])
 
     return this(types.boolean, this, this), codegen
+
+
+@intrinsic
+def prefetch(typingctx, pointer):
+    """Ask for the memory where a pointer stands, which will be read soon."""
+
+    def codegen(context, builder, signature, args):
+        number = ir.IntType(32)
+        address = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        builder.call(function, [address, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(pointer), codegen
 
 
 if os.name == "posix":

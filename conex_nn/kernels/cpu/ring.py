@@ -11,7 +11,7 @@ from numba import types
 
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.adaptive import make_exponential
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, finish, inline, offset, sweep, wait
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, finish, inline, offset, prefetch, sweep, wait
 from conex_nn.kernels.cpu.lif import make_step
 from conex_nn.kernels.cpu.traces import make_list
 
@@ -36,6 +36,7 @@ LIF, EXPONENTIAL, IZHIKEVICH, GIVEN_ONLY = 0, 1, 2, 3
 
 def make_send(real):
     """Make what adds the row of one neuron that spiked to the ring."""
+    SIZEOF = real.bitwidth // 8
 
     @sweep
     def dense(ring, weights, size, n):
@@ -114,7 +115,33 @@ def make_send(real):
         else:
             apart_16(ring, stride, mask, at, targets, delays, weights, step, size, begin, end)
 
-    return row
+    line = 64
+
+    @inline
+    def lines(address, begin, end):
+        for at in range(address + begin, address + end, line):
+            prefetch(as_pointer(at, types.int8))
+
+    @inline
+    def ready(link, i):
+        """Ask for the row of a source neuron, which is sent next."""
+        if link[KIND] != 1:
+            return
+        if link[LONG_BEGINS] != 0:
+            long = as_pointer(link[BEGINS], types.int64)
+            begin, end = long[i], long[i + 1]
+        else:
+            short = as_pointer(link[BEGINS], types.int32)
+            begin, end = types.int64(short[i]), types.int64(short[i + 1])
+        wide = 4 if link[WIDE_TARGETS] != 0 else 2
+        lines(link[TARGETS], begin * wide, end * wide)
+        if link[DELAYS] != 0:
+            wide = 2 if link[WIDE_DELAYS] != 0 else 1
+            lines(link[DELAYS], begin * wide, end * wide)
+        if link[WEIGHT_STEP] != 0:
+            lines(link[WEIGHTS], begin * SIZEOF, end * SIZEOF)
+
+    return row, ready
 
 
 def make_receive(real):
@@ -230,13 +257,13 @@ def make_advance(real):
 
 def run(real):
     """Make the kernel that advances populations over some steps."""
-    send, list_events = make_send(real), make_list(real)
+    (send, ready), list_events = make_send(real), make_list(real)
     receive, clear = make_receive(real)
     advance = make_advance(real)
     one = real(1)
 
     @inline
-    def deliver(links, channel, cells, chunks, t, b, part, parts, batch, slots, before, events, counts, total):
+    def deliver(links, channel, cells, chunks, t, b, part, parts, batch, slots, before, events, counts, total, fired):
         """Send what was fired to some targets of a channel."""
         m = channel[0]
         low, high = m * part // parts, m * (part + 1) // parts
@@ -258,10 +285,16 @@ def run(real):
                     value = size if source[GIVEN_VALUES] == 0 else size * values[k]
                     send(link, ring, stride, slots - 1, at, types.int64(here[k]), value, low, high, m)
                 continue
+            number = 0
             for c in range(source[CHUNKS], source[CHUNKS_END]):
                 here = offset(events, b * total + source[FIRST] + chunks[4 + 3 * c])
                 for k in range(counts[b * chunks[0] + c]):
-                    send(link, ring, stride, slots - 1, at, types.int64(here[k]), size, low, high, m)
+                    fired[number] = here[k]
+                    number += 1
+            for k in range(number):
+                if k + 1 < number:
+                    ready(link, types.int64(fired[k + 1]))
+                send(link, ring, stride, slots - 1, at, types.int64(fired[k]), size, low, high, m)
 
     @inline
     def update(cells, channels, t, b, begin, n, batch, slots, current, fired, dt):
@@ -318,9 +351,11 @@ def run(real):
         log, logged = as_pointer(args[22], types.int32), as_pointer(args[23], types.int64)
         shared, claims = as_pointer(args[24], types.int64), as_pointer(args[25], types.int64)
         scratches, probes = as_pointer(args[26], real), as_pointer(args[27], types.int64)
+        own = as_pointer(args[28], types.int32)
         place = fetch_add(offset(shared, 16), 1)
         current = offset(scratches, place * 2 * block)
         fired = offset(current, block)
+        lists = offset(own, place * total)
         sends, updates = batch * channels_number * parts, batch * chunks[0]
         done = types.int64(0)
         t, full = begin_step, False
@@ -357,7 +392,7 @@ def run(real):
                                 b, rest = q // (channels_number * parts), q % (channels_number * parts)
                                 deliver(
                                     links, offset(channels, (rest // parts) * CHANNEL), cells, chunks, t, b,
-                                    rest % parts, parts, batch, slots, before, events, counts, total,
+                                    rest % parts, parts, batch, slots, before, events, counts, total, lists,
                                 )  # fmt: skip
                         elif t > 0:
                             note(
