@@ -9,10 +9,10 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # From the bottom up; parts of one row do not see each other.
 ORDER = [
-    {"functional", "memory", "parameters"},
+    {"durations", "functional", "memory", "parameters"},
     {"surrogate"},
     {"kernels"},
-    {"scan"},
+    {"kept", "scan"},
     {"neurons", "dendrites", "synapses", "rates"},
     {"plasticity"},
     {"structure", "sequential"},

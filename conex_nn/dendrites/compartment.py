@@ -6,6 +6,9 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from conex_nn.functional import held_factor
+from conex_nn.kept import kept
+
 __all__ = ["Compartment", "Drive", "Pull", "capacitance", "constant"]
 
 
@@ -63,6 +66,15 @@ class Compartment(nn.Module):
         """
         return None
 
+    def factor(self, neuron: nn.Module | None, *, dt: float) -> Tensor | None:
+        """Return by what its contribution is multiplied for its decay within a step [1]; None for nothing.
+
+        Args:
+            neuron: The neurons.
+            dt: Length of the step [ms].
+        """
+        return None
+
     @override
     def extra_repr(self) -> str:
         return "" if self.tau_syn is None else f"tau_syn={_shown(self.tau_syn)}"
@@ -71,17 +83,34 @@ class Compartment(nn.Module):
 class Drive(Compartment):
     """A compartment whose current drives the membrane as it is, like a proximal dendrite's.
 
+    A current with a ``tau_syn`` decays within a step too. Neurons whose linear part is integrated exactly are given the
+    constant current that does the same over the step, :func:`held_factor` times that at its start: their potential at
+    common times does not depend on ``dt``. Neurons of ``method="euler"`` are given the current at its start.
+
     Args:
         tau_syn: Time constant with which its synaptic current decays; None for a current that lasts one step [ms].
 
     Example:
+        >>> from conex_nn.neurons import LIF
         >>> Drive()(torch.tensor([1.5]), None, None)
         tensor([1.5000])
+        >>> Drive(tau_syn=0.5).factor(LIF(tau_mem=10.0), dt=0.1)
+        tensor([0.9062])
+
+    References:
+        Rotter and Diesmann, Biological Cybernetics 81 (1999), section 3.1.2.
     """
 
     @override
     def forward(self, current: Tensor, v: Tensor | None, neuron: nn.Module | None) -> Tensor:
         return current
+
+    @override
+    def factor(self, neuron: nn.Module | None, *, dt: float) -> Tensor | None:
+        if self.tau_syn is None or getattr(neuron, "method", None) != "exact":
+            return None
+        taus = [tau for tau in (self.tau_syn, getattr(neuron, "tau_mem", None)) if isinstance(tau, Tensor)]
+        return kept(self, "factor", dt, lambda: held_factor(*taus, dt=dt), of=taus)
 
 
 class Pull(Compartment):

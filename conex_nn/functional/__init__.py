@@ -4,6 +4,7 @@ from conex_nn.functional import grid
 from conex_nn.functional.adaptive_lif import adapt, aelif_step
 from conex_nn.functional.charge import charge
 from conex_nn.functional.ctrnn import ctrnn_step
+from conex_nn.functional.decaying_current import held_factor
 from conex_nn.functional.exponential_lif import elif_step, exponential_charge, upstroke
 from conex_nn.functional.fire import fire, is_refractory
 from conex_nn.functional.integrate_and_fire import if_step
@@ -22,6 +23,7 @@ __all__ = [
     "exponential_charge",
     "fire",
     "grid",
+    "held_factor",
     "if_step",
     "is_refractory",
     "izhikevich_charge",

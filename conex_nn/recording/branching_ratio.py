@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from conex_nn.recording.layout import by_neuron, check_series, whole_steps
+from conex_nn.durations import whole_steps
+from conex_nn.recording.layout import by_neuron, check_series
 from conex_nn.recording.rates import spike_counts
 
 __all__ = ["Branching", "branching_ratio"]

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-__all__ = ["by_neuron", "check_series", "whole_steps"]
+__all__ = ["by_neuron", "check_series"]
 
 
 def check_series(values: Tensor, *, dt: float, name: str = "spikes") -> Tensor:
@@ -50,24 +50,3 @@ def by_neuron(values: Tensor, *, axes: int, name: str = "spikes") -> Tensor:
         )
     lead, neurons = values.shape[1 : values.dim() - axes], values.shape[values.dim() - axes :]
     return values.reshape(len(values), lead.numel(), neurons.numel())
-
-
-def whole_steps(duration: float, *, dt: float, name: str) -> int:
-    """Return a duration in steps.
-
-    Args:
-        duration: The duration [ms].
-        dt: Length of a step [ms].
-        name: What to call it in a message.
-
-    Raises:
-        ValueError: It is not a whole number of steps, or none.
-
-    Example:
-        >>> whole_steps(5.0, dt=0.5, name="width")
-        10
-    """
-    steps = round(duration / dt)
-    if steps < 1 or abs(steps * dt - duration) > 1e-6 * duration:
-        raise ValueError(f"Expected `{name}` to be a whole number of steps of {dt:g} ms [ms], got {duration}.")
-    return steps

@@ -7,7 +7,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from conex_nn.recording.layout import check_series, whole_steps
+from conex_nn.durations import whole_steps
+from conex_nn.recording.layout import check_series
 
 __all__ = ["BANDS", "Spectrum", "band_power", "power_spectrum"]
 

@@ -5,7 +5,8 @@ from jaxtyping import Float, Shaped
 from torch import Tensor
 from torch.nn import functional as F
 
-from conex_nn.recording.layout import by_neuron, check_series, whole_steps
+from conex_nn.durations import whole_steps
+from conex_nn.recording.layout import by_neuron, check_series
 
 __all__ = ["binned_rate", "population_rate", "rate", "smoothed_rate", "spike_counts"]
 

@@ -288,7 +288,7 @@ class Population(_Located):
         """
         steps = len(next(iter(arrivals.values())))
         if observe is None and self.takes_sequences([*arrivals, *state.dendrite]):
-            current, dendrite = self.dendrite(arrivals, state.dendrite, dt=dt)
+            current, dendrite = self.dendrite(arrivals, state.dendrite, neuron=self.neuron, dt=dt)
             spikes, cells = self.neuron(current, state.neuron, dt=dt)
             return spikes, PopulationState(cells, dendrite, state.behaviors)
         outputs = []
