@@ -59,7 +59,7 @@ def both(net, xs, state=None, threads=1):
 @pytest.mark.parametrize("name", models())
 @pytest.mark.parametrize("tau_syn", [None, 5.0])
 def test_it_equals_the_step_loop_spike_for_spike(name, tau_syn):
-    gain = {"izhikevich": 8.0, "lif soft": 0.4}.get(name, 1.0) * (0.5 if tau_syn else 4.0)
+    gain = {"izhikevich": 8.0, "lif soft": 0.4 if tau_syn else 1.0}.get(name, 1.0) * (0.5 if tau_syn else 4.0)
     net = network(models()[name], tau_syn=tau_syn, gain=gain)
     xs = (torch.rand(T, 2, 20, dtype=torch.float64) < 0.1).double()
     (spikes, after), (wanted, expected) = both(net, xs)
