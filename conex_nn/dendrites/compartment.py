@@ -8,6 +8,7 @@ from typing_extensions import override
 
 from conex_nn.functional import held_factor
 from conex_nn.kept import kept
+from conex_nn.parameters import shown
 
 __all__ = ["Compartment", "Drive", "Pull", "capacitance", "constant"]
 
@@ -77,7 +78,7 @@ class Compartment(nn.Module):
 
     @override
     def extra_repr(self) -> str:
-        return "" if self.tau_syn is None else f"tau_syn={_shown(self.tau_syn)}"
+        return "" if self.tau_syn is None else f"tau_syn={shown(self.tau_syn)}"
 
 
 class Drive(Compartment):
@@ -165,7 +166,7 @@ class Pull(Compartment):
 
     @override
     def extra_repr(self) -> str:
-        return ", ".join(filter(None, [f"p={_shown(self.p)}", super().extra_repr()]))
+        return ", ".join(filter(None, [f"p={shown(self.p)}", super().extra_repr()]))
 
 
 def constant(neuron: nn.Module, name: str) -> Tensor:
@@ -219,7 +220,3 @@ def _number(name: str, value: Any, *, unit: str) -> Tensor:
     if not tensor.is_meta and not tensor.isfinite().all():
         raise ValueError(f"Expected `{name}` to be finite [{unit}], got {value}.")
     return tensor.clone().reshape(tensor.shape or (1,))
-
-
-def _shown(value: Tensor) -> str:
-    return f"{value.item():g}" if value.numel() == 1 and not value.is_meta else f"<{'x'.join(map(str, value.shape))}>"

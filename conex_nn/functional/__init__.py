@@ -12,6 +12,8 @@ from conex_nn.functional.izhikevich import izhikevich_charge, izhikevich_fire, i
 from conex_nn.functional.leak import decay_factor, membrane_coefficients, noise_factor, rise_factor
 from conex_nn.functional.li import li_step
 from conex_nn.functional.lif import lif_step
+from conex_nn.functional.poisson_counts import poisson_counts, poisson_thresholds
+from conex_nn.functional.random_bits import random_bits
 
 __all__ = [
     "adapt",
@@ -33,6 +35,9 @@ __all__ = [
     "lif_step",
     "membrane_coefficients",
     "noise_factor",
+    "poisson_counts",
+    "poisson_thresholds",
+    "random_bits",
     "rise_factor",
     "upstroke",
 ]

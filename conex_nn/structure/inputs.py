@@ -8,7 +8,6 @@ from torch import Tensor
 from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState
-from conex_nn.structure.population import Source
 
 __all__ = ["by_address", "check_inputs", "check_state"]
 
@@ -28,7 +27,7 @@ def by_address(net: Container, inputs: Tensor | Mapping[str, Tensor]) -> dict[st
         >>> list(by_address(cx.Neocortex(retina=cx.InputLayer(4)), torch.zeros(1, 4)))
         ['retina.sensory']
     """
-    sources = [path for path, module in net.populations().items() if isinstance(module, Source)]
+    sources = [path for path, module in net.populations().items() if module.takes_input]
     if not sources:
         raise ValueError("Expected an InputLayer in the network, through which `inputs` enter, got none.")
     if isinstance(inputs, Tensor):
@@ -67,8 +66,13 @@ def check_state(state: NetworkState, network: Network, like: tuple[str, Tensor])
         >>> net, x = cx.Neocortex(retina=cx.InputLayer(4)), torch.zeros(3, 4)
         >>> check_state(net.initial_state(x[0]), net.network(), ("retina.sensory", x))
     """
-    populations = {path for path, module in network.populations.items() if not isinstance(module, Source)}
-    if odd := (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections)):
+    populations = {path for path, module in network.populations.items() if not module.takes_input}
+    odd = (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections))
+    for path in populations & set(state.populations):
+        own, found = (getattr(x, "background", ()) for x in (network.populations[path], state.populations[path]))
+        if len(own) != len(found):
+            odd.add(path)
+    if odd:
         raise ValueError(
             f"Expected `state` of this network as it is now, got one that differs in {', '.join(sorted(odd))}. "
             "A state that was returned before the network changed cannot be gone on from."
