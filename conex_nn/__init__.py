@@ -70,7 +70,19 @@ from conex_nn.structure import (
     wire_columns,
     wire_layer,
 )
-from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse, Synapse
+from conex_nn.synapses import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Lateral,
+    Local2d,
+    LogNormal,
+    Normal,
+    OneToOne,
+    Sparse,
+    Synapse,
+    Uniform,
+)
 
 __all__ = [
     "AELIF",
@@ -108,9 +120,11 @@ __all__ = [
     "Lateral",
     "LoadWarning",
     "Local2d",
+    "LogNormal",
     "Neocortex",
     "Neuron",
     "Noise",
+    "Normal",
     "Oja",
     "OneToOne",
     "OutputLayer",
@@ -128,6 +142,7 @@ __all__ = [
     "Synapse",
     "Synapsis",
     "TripletSTDP",
+    "Uniform",
     "VoltageHomeostasis",
     "bridge",
     "data",

@@ -91,17 +91,23 @@ def _lateral(synapse: Lateral) -> dict[str, Any]:
 
 
 def _sparse(synapse: Sparse) -> dict[str, Any]:
-    amounts = {name: getattr(synapse, name) for name in ("density", "in_degree", "out_degree")}
+    amounts = {name: getattr(synapse, name) for name in ("density", "number", "in_degree", "out_degree")}
     amounts = {name: amount for name, amount in amounts.items() if amount is not None}
     neurons = (synapse.source_shape.numel(), synapse.target_shape.numel())
     pairs = neurons[0] * (neurons[1] - (not synapse.self_connections))
     edges = Edges(
-        synapse.source, synapse.target, neurons, amounts or {"density": min(1.0, len(synapse.source) / max(pairs, 1))}
+        synapse.source, synapse.target, neurons, amounts or {"density": min(1.0, synapse.num_edges / max(pairs, 1))}
     )
-    delay = synapse.delay
-    if delay is not None and delay.numel() and bool((delay == delay[0]).all()):
-        delay = int(delay[0])
-    return {"edges": edges, "self_connections": synapse.self_connections, "delay": delay, "init": synapse.init}
+    delays = synapse.delays()
+    delay = synapse.delay if len(delays) != 1 or synapse.stored_delay is None else delays[0]
+    return {
+        "edges": edges,
+        "multapses": synapse.multapses,
+        "self_connections": synapse.self_connections,
+        "delay": delay,
+        "init": synapse.init,
+        "shared": synapse.shared,
+    }
 
 
 _ADAPTERS: dict[type, Callable[[Any], dict[str, Any]]] = {

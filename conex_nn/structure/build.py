@@ -287,7 +287,7 @@ class Builder(Decoder):
         if not isinstance(tree, dict) or not isinstance(tree.get("otherwise"), dict):
             raise ValueError(f"Expected `tensor`, `neurons` and `otherwise` at {here!r}, got {shown(tree)}.")
         only(tree, ("tensor", "neurons", "otherwise"), here)
-        only(tree["otherwise"], ("density", "in_degree", "out_degree"), here)
+        only(tree["otherwise"], ("density", "number", "in_degree", "out_degree"), here)
         addresses = [join(path, end) for end in ("source", "target")]
         self.used.update(addresses)
         self.decided.update(addresses)

@@ -189,7 +189,7 @@ class EventLoop:
             weight = weight.t().contiguous()
         elif type(synapse) is Sparse:
             options = {"begins": synapse.indptr, "targets": synapse.target}
-            weight = weight.contiguous()
+            weight = weight.expand(synapse.num_edges).contiguous()
         n = synapse.source_shape.numel()  # pyright: ignore[reportCallIssue, reportAttributeAccessIssue]
         history = state.axon.reshape(len(state.axon), given.batch, n)
         delay, source, pre, rule_source = connection.delay, -1, None, None
@@ -312,6 +312,6 @@ def _lined(wire: _Wire, pre: Tensor, state: ConnectionState, batch: int) -> tupl
 def _simple(edge: Edge, connection: Connection, target: Any, *, streamed: bool) -> bool:
     """Whether the kernel knows a connection."""
     synapse: Any = connection.synapse
-    kinds = type(synapse) in (Dense, OneToOne) or (type(synapse) is Sparse and synapse.delay is None)
+    kinds = type(synapse) in (Dense, OneToOne) or (type(synapse) is Sparse and synapse.delay_bytes is None)
     straight = streamed or connection.axon.minimum == connection.axon.maximum
     return kinds and straight and connection.enabled and connection.compartment in drives(target)

@@ -104,6 +104,8 @@ class Connection(nn.Module):
         self._latency = int(whole_steps("latency", latency))
         axon_delay = whole_steps("axon_delay", axon_delay, getattr(synapse, "source_shape", None))
         dendrite_delay = whole_steps("dendrite_delay", dendrite_delay, getattr(synapse, "target_shape", None))
+        if rule is not None and isinstance(synapse, Sparse):
+            synapse.unshare()
         first = self._read_taps()
         # The time that all share is waited for in the axon: the scheduler sees it at one place.
         # Where the weight changes at every step, it acts when a spike is at the synapse, before the dendrite.
@@ -122,12 +124,12 @@ class Connection(nn.Module):
         self.register_load_state_dict_post_hook(_read_again)
 
     def _read_taps(self) -> int:
-        """Learn which synapses have delays of their own; return the shortest of these."""
+        """Learn by how much synapses are later than the first; return the delay of that one."""
         synapse = self.synapse
-        taps = synapse.taps() if isinstance(synapse, Sparse) and synapse.delay is not None else []
-        first = min((delay for delay, _ in taps), default=0)
-        self._taps = [(delay - first, edges) for delay, edges in taps]
-        self._reach = max((late for late, _ in self._taps), default=0)
+        delays = synapse.delays() if isinstance(synapse, Sparse) and not synapse.indptr.is_meta else []
+        first = min(delays, default=0)
+        self._taps = [delay - first for delay in delays] if len(delays) > 1 else []
+        self._reach = max(self._taps, default=0)
         self._first = first
         return first
 
@@ -232,7 +234,7 @@ class Connection(nn.Module):
             return lambda spikes: functional_call(synapse, {"weight": weight}, (spikes,))
         if self._taps:
             sparse: Any = synapse
-            parts = [sparse.part(edges.to(weight.device)) for _, edges in self._taps]
+            parts = [sparse.part(edges) for _, edges in sparse.taps()]
             return lambda spikes, tap: sparse.project(spikes, weight, parts[tap])
         if by_steps:
             return Deferred(synapse, weight)
@@ -319,7 +321,7 @@ class Connection(nn.Module):
     def _tapped(self, history: Tensor, steps: int, project: Projector, *, known: bool) -> Tensor:
         """Return the currents through synapses with delays of their own: one product for each delay."""
         pieces = []
-        for tap, (late, _) in enumerate(self._taps):
+        for tap, late in enumerate(self._taps):
             begin = self.axon.maximum + self._reach - late
             before = history[begin - self.axon.maximum : begin]
             arrived = self.axon(history[begin : begin + steps], before)[0] if known else self.axon.read(before, steps)

@@ -22,7 +22,7 @@ from conex_nn.structure.container import Container
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.registry import REGISTERED, SURROGATES, Names
 from conex_nn.surrogate import Surrogate
-from conex_nn.synapses import Lateral, Synapse
+from conex_nn.synapses import Lateral, Sparse, Synapse
 
 __all__ = ["MARKS", "PARTS", "Described", "broadcasts", "check_late", "derived", "describe", "shortest", "state_of"]
 
@@ -104,7 +104,7 @@ def state_of(part: nn.Module) -> dict[str, Tensor]:
 
 
 def derived(part: nn.Module) -> set[str]:
-    """Return the addresses of state that follows from arguments: delay lines, and the mask of a kernel.
+    """Return the addresses of state that follows from arguments: delay lines, edges, and the mask of a kernel.
 
     Args:
         part: A module.
@@ -119,6 +119,8 @@ def derived(part: nn.Module) -> set[str]:
             found |= {_join(path, f"{end}.steps") for end in ("axon", "dendrite")}
         elif isinstance(module, Lateral):
             found.add(_join(path, "mask"))
+        elif isinstance(module, Sparse):
+            found |= {_join(path, name) for name in ("indptr", "target_bytes", "delay_bytes")}
     return found
 
 

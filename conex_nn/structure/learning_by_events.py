@@ -76,7 +76,9 @@ class LearningPlan:
             synapse: What learns.
             magnitudes: Whether weights stop at 0, because their sign is the source's.
         """
-        if type(synapse) not in (Dense, OneToOne) and not (type(synapse) is Sparse and synapse.delay is None):
+        if type(synapse) not in (Dense, OneToOne) and not (type(synapse) is Sparse and synapse.delay_bytes is None):
+            return None
+        if type(synapse) is Sparse and synapse.shared:
             return None
         links = list(rule.links) if type(rule) is Chain else [rule]
         found = _read_rule(links[0])

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 
 from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse
-from conex_nn.synapses.check_edges import count_edges
+from conex_nn.synapses.check_edges import AMOUNTS, count_edges
 from conex_nn.synapses.images import pair
 
 __all__ = ["has_shape", "weight_shape"]
@@ -16,10 +16,11 @@ _Ends = tuple[torch.Size, torch.Size]
 
 def _sparse(ends: _Ends, values: Mapping[str, Any]) -> tuple[int, ...]:
     if "edges" in values:
-        return (len(values["edges"][0]),)
-    amounts = [values.get(name) for name in ("density", "in_degree", "out_degree")]
-    sizes = (ends[0].numel(), ends[1].numel())
-    return (count_edges(sizes, *amounts, self_connections=values.get("self_connections", True)),)
+        number = len(values["edges"][0])
+    else:
+        allowed = {name: values[name] for name in ("self_connections", "multapses") if name in values}
+        number = count_edges((ends[0].numel(), ends[1].numel()), {k: values.get(k) for k in AMOUNTS}, **allowed)
+    return (1 if values.get("shared") else number,)
 
 
 def _kernel(values: Mapping[str, Any]) -> tuple[int, int]:

@@ -1,11 +1,17 @@
 """What a sparse synapse checks of the edges and delays that it is given."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["check_delay", "check_edges", "count_edges", "require_one"]
+from conex_nn.synapses.distribution import Distribution
+
+__all__ = ["AMOUNTS", "check_delay", "check_edges", "count_edges", "draw_delay", "narrow_delay", "require_one"]
+
+AMOUNTS = ("density", "probability", "number", "in_degree", "out_degree")
+"""Arguments that say how many edges to draw."""
 
 _LIMIT = 2**31 - 1  # edges are counted in 32 bits, as MKL does
 
@@ -78,49 +84,92 @@ def check_edges(
 
 
 def count_edges(
-    sizes: tuple[int, int],
-    density: float | None,
-    in_degree: int | None,
-    out_degree: int | None,
-    *,
-    self_connections: bool,
+    sizes: tuple[int, int], amounts: Mapping[str, Any], *, self_connections: bool = True, multapses: bool = False
 ) -> int:
-    """Return how many edges will be drawn.
+    """Return how many edges will be drawn; with ``probability`` how many to expect.
 
     Args:
         sizes: How many sources and targets there are.
-        density: Part of all allowed pairs that are connected [1].
-        in_degree: How many sources each target has.
-        out_degree: How many targets each source has.
+        amounts: One of ``density``, ``probability``, ``number``, ``in_degree`` and ``out_degree``; None for the others.
         self_connections: Whether neurons of the same index may be connected.
+        multapses: Whether a pair may have several.
 
     Raises:
         ValueError: A number out of range, or too many edges.
 
     Example:
-        >>> count_edges((10, 10), 0.5, None, None, self_connections=False)
+        >>> count_edges((10, 10), {"density": 0.5}, self_connections=False)
         45
     """
-    sources, targets = (size - (not self_connections) for size in sizes)
-    if density is not None:
-        if not 0 <= density <= 1:
-            raise ValueError(f"Expected `density` from 0 to 1 [1], got {density}.")
-        number = round(density * sizes[0] * targets)
+    sources, targets = (max(0, size - (not self_connections)) for size in sizes)
+    name, amount = next((name, amount) for name, amount in amounts.items() if amount is not None)
+    if name in ("density", "probability"):
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= 1:
+            raise ValueError(f"Expected `{name}` from 0 to 1 [1], got {amount!r}.")
+        if name == "probability" and multapses:
+            raise ValueError("Expected `probability` without `multapses`: each pair is connected once or not at all.")
+        number = round(amount * sizes[0] * targets)
     else:
-        choice = ("out_degree", out_degree, sizes[0], targets), ("in_degree", in_degree, sizes[1], sources)
-        name, degree, rows, most = choice[in_degree is not None]
-        if not isinstance(degree, int) or isinstance(degree, bool) or not 0 <= degree <= most:
-            raise ValueError(
-                f"Expected `{name}` to be a whole number from 0 to {most}, the neurons to choose from, got {degree!r}."
-            )
-        number = degree * rows
+        each = {"number": (1, sizes[0] * targets), "in_degree": (sizes[1], sources), "out_degree": (sizes[0], targets)}
+        times, most = each[name]
+        whole = isinstance(amount, int) and not isinstance(amount, bool) and amount >= 0
+        if not whole or (amount > most and not (multapses and most)):
+            choice = "the pairs" if name == "number" else "the neurons"
+            limit = "at least 0" if multapses else f"from 0 to {most}, {choice} to choose from"
+            hint = " With `multapses=True` a pair may have several." if whole and not multapses and most else ""
+            raise ValueError(f"Expected `{name}` to be a whole number {limit}, got {amount!r}.{hint}")
+        number = amount * times
     if number > _LIMIT:
         raise ValueError(f"Expected at most {_LIMIT} edges, got {number}. Split the population.")
     return number
 
 
+def narrow_delay(steps: Tensor) -> Tensor:
+    """Return delays in the narrowest of ``uint8``, ``int16`` and ``int32`` that holds them.
+
+    Args:
+        steps: Whole numbers of at least 0 [steps].
+
+    Example:
+        >>> narrow_delay(torch.tensor([3, 255])).dtype, narrow_delay(torch.tensor([256])).dtype
+        (torch.uint8, torch.int16)
+    """
+    most = int(steps.max()) if steps.numel() and not steps.is_meta else 0
+    return steps.to(torch.uint8 if most < 1 << 8 else torch.int16 if most < 1 << 15 else torch.int32)
+
+
+def draw_delay(delay: Distribution, edges: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
+    """Draw a delay for every edge, rounded to whole steps.
+
+    Args:
+        delay: What to draw from [steps].
+        edges: How many there are.
+        generator: Source of randomness.
+        device: Where to draw.
+
+    Raises:
+        ValueError: A negative one.
+
+    Example:
+        >>> from conex_nn.synapses.distribution import Uniform
+        >>> draw_delay(Uniform(1, 3), 100, generator=None, device=torch.device("cpu")).unique()
+        tensor([1, 2, 3], dtype=torch.uint8)
+    """
+    found = []
+    for values in delay.pieces(edges, like=torch.empty(0, dtype=torch.float32, device=device), generator=generator):
+        steps = values.round_()
+        if steps.min() < 0 or steps.max() >= 1 << 31:
+            raise ValueError(
+                f"Expected `delay` of 0 up to 2147483647 [steps], got one of {float(steps.min()):g} to "
+                f"{float(steps.max()):g} drawn from {delay}. Bound it: `low=1`."
+            )
+        found.append(narrow_delay(steps))
+    widest = max((each.dtype for each in found), key=lambda kind: kind.itemsize, default=torch.uint8)
+    return torch.cat([each.to(widest) for each in found]) if found else torch.empty(0, dtype=widest, device=device)
+
+
 def check_delay(delay: Any, edges: int, order: Tensor | None, device: torch.device) -> Tensor | None:
-    """Return the delay of every edge, or None for none.
+    """Return the delay of every edge, one that all have, or None for none.
 
     Args:
         delay: One whole number for all, or one per edge [steps].
@@ -134,7 +183,7 @@ def check_delay(delay: Any, edges: int, order: Tensor | None, device: torch.devi
 
     Example:
         >>> check_delay(torch.tensor([3, 1]), 2, torch.tensor([1, 0]), torch.device("cpu"))
-        tensor([1, 3], dtype=torch.int32)
+        tensor([1, 3], dtype=torch.uint8)
     """
     if delay is None:
         return None
@@ -143,6 +192,6 @@ def check_delay(delay: Any, edges: int, order: Tensor | None, device: torch.devi
         raise ValueError(f"Expected `delay` to be one number or one per edge ({edges}), got {tuple(steps.shape)}.")
     if not steps.is_meta and steps.numel() and steps.min() < 0:
         raise ValueError(f"Expected `delay` to be whole numbers of at least 0 [steps], got {steps.min()}.")
-    if steps.dim() and order is not None:
-        steps = steps[order]
-    return steps.expand(edges).int().contiguous()
+    if not steps.dim():
+        return steps.int().reshape(1)
+    return narrow_delay(steps if order is None else steps[order])

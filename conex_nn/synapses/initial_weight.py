@@ -49,6 +49,7 @@ def initial_weight(
     weight: Tensor | None,
     fan_in: float | int,
     mask: Tensor | None = None,
+    dtype: torch.dtype | None = None,
     device: torch.device | str | None = None,
     generator: torch.Generator | None = None,
 ) -> nn.Parameter:
@@ -63,6 +64,7 @@ def initial_weight(
         weight: Its values; they are copied.
         fan_in: Sources of one target [1].
         mask: Which entries exist; the others are made 0.
+        dtype: Of what floating type; default that of ``weight``, or torch's default.
         device: Where to make it, unless ``weight`` says so.
         generator: Draws the default values.
 
@@ -80,11 +82,12 @@ def initial_weight(
         raise ValueError("Expected one of `init` and `weight`, got both.")
     if weight is not None:
         values = _given(weight, shape, name="weight")
+        values = values if dtype is None else values.to(dtype)
     elif init is None:
         bound = 1 / math.sqrt(max(fan_in, 1))
-        values = torch.empty(*shape, device=device).uniform_(-bound, bound, generator=generator)
+        values = torch.empty(*shape, dtype=dtype, device=device).uniform_(-bound, bound, generator=generator)
     else:
-        values = _filled(init, torch.empty(*shape, device=device))
+        values = _filled(init, torch.empty(*shape, dtype=dtype, device=device))
     return nn.Parameter(values if mask is None else values * mask.to(values.device))
 
 

@@ -1,47 +1,64 @@
 """Synapses between a few of all pairs of neurons, kept as a list of edges."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from conex_nn.synapses.check_edges import check_delay, check_edges, count_edges, require_one
-from conex_nn.synapses.draw_edges import draw_edges
+from conex_nn.kernels.draw import narrow_index
+from conex_nn.synapses.check_edges import AMOUNTS, check_delay, check_edges, count_edges, draw_delay, require_one
+from conex_nn.synapses.distribution import Distribution
+from conex_nn.synapses.draw_edges import Rows, draw_edges, rows_of
 from conex_nn.synapses.initial_weight import Initialiser, initial_weight
 from conex_nn.synapses.sparse_product import sparse_backproject, sparse_hebbian, sparse_project
 from conex_nn.synapses.synapse import Synapse, leading_axes
-from conex_nn.synapses.wiring import Part, Wiring, index_edges, part_of
+from conex_nn.synapses.wiring import KeptWiring, Part, Wiring, index_edges, part_of
 
 __all__ = ["Sparse"]
+
+_DELAYS = {1: torch.uint8, 2: torch.int16, 4: torch.int32}
 
 
 class Sparse(Synapse):
     r"""Synapses on the edges of a graph: :math:`I_j = \sum_{e: i \to j} w_e s_i`. Nothing dense is ever made.
 
-    The graph is drawn, or given as ``edges``. Buffers ``source`` and ``target`` hold the neurons of every edge, counted
-    in the order of ``flatten`` and sorted by source and then by target; the edges of source i are those from
-    ``indptr[i]`` up to ``indptr[i + 1]``. A delay is kept for the connection that applies it; the synapse itself
-    projects spikes at once.
+    The graph is drawn, or given as ``edges``. Edges are sorted by source and then by target, with neurons counted in
+    the order of ``flatten``; the edges of source i are those from ``indptr[i]`` up to ``indptr[i + 1]``. A delay is
+    kept for the connection that applies it; the synapse itself projects spikes at once.
+
+    An edge takes 2 bytes for its target (4 among more than 65 536), 4 for its weight (2 in half precision), and 1 for a
+    delay up to 255 steps (2 for more); one weight or delay for all edges takes none. What else there is to know of
+    edges, such as ``source``, is made of that when it is asked for; an index by target, once and for all, when
+    something learns, or multiplies spikes with all edges: 16 bytes more.
 
     Args:
         source_shape: Shape of the population that sends.
         target_shape: Shape of the population that receives.
         density: Part of all pairs that are connected [1]; the number of edges is exactly that, rounded.
-        in_degree: How many sources each target has.
-        out_degree: How many targets each source has.
+        probability: Chance of each pair to be connected, on its own [1].
+        number: How many edges there are in all.
+        in_degree: How many each target has.
+        out_degree: How many each source has.
         edges: Source and target of every edge, with repetitions if wanted (each a synapse of its own).
+        multapses: Draw edges with replacement: a pair may then have several, each a synapse of its own.
         self_connections: False allows none between neurons of the same index.
-        delay: Delay of every edge, one number for all or one per edge [steps].
+        delay: Delay of every edge: one number for all, one per edge, or what to draw them from, rounded [steps].
         init: Fills the weight ``(edges,)``; default uniform within 1/sqrt(mean number of sources of a target).
-        weight: Its values, in place of ``init``; with ``edges`` in their order, as is ``delay``.
-        generator: Draws the edges and the default weight.
+        weight: Its values, in place of ``init``: a tensor, with ``edges`` in their order, as is ``delay``; what to draw
+            them from, such as ``Normal(0.5, 0.1, low=0.0)``; or one number for all [nA].
+        shared: Whether all edges have one weight, kept once as ``(1,)`` and learned as one, as by a convolution; None
+            for where ``weight`` is a number. A connection with a rule gives every edge its own.
+        dtype: Of the weight; ``torch.bfloat16`` halves its memory, and currents are summed in the spikes' precision.
+        generator: Draws the edges, the weight (unless by ``init``) and the delays.
         device: Where to draw and keep them; default that of the generator.
 
     Raises:
         TypeError: A delay or edges that are no whole numbers.
-        ValueError: Not exactly one of ``density``, ``in_degree``, ``out_degree`` and ``edges``, or one out of range.
+        ValueError: Not exactly one of ``density``, ``probability``, ``number``, ``in_degree``, ``out_degree`` and
+            ``edges``, or one out of range.
 
     Example:
         >>> synapse = Sparse(4, 2, edges=([0, 1, 3], [1, 0, 1]), weight=torch.tensor([1.0, 2.0, 3.0]))
@@ -49,15 +66,14 @@ class Sparse(Synapse):
         tensor([2., 4.], grad_fn=<...>)
         >>> Sparse(1000, (10, 10), in_degree=20)
         Sparse(1000 -> (10, 10), 2000 weights)
+        >>> from conex_nn.synapses import Normal
+        >>> Sparse(20, 10, number=300, multapses=True, weight=Normal(0.5, 0.1, low=0.0)).target[:5]
+        tensor([...], dtype=torch.int32)
     """
 
-    source: Tensor
-    target: Tensor
     indptr: Tensor
-    by_target: Tensor
-    target_indptr: Tensor
-    source_by_target: Tensor
-    delay: Tensor | None
+    target_bytes: Tensor
+    delay_bytes: Tensor | None
 
     def __init__(
         self,
@@ -65,21 +81,27 @@ class Sparse(Synapse):
         target_shape: int | Sequence[int],
         *,
         density: float | None = None,
+        probability: float | None = None,
+        number: int | None = None,
         in_degree: int | None = None,
         out_degree: int | None = None,
         edges: tuple[Tensor | Sequence[int], Tensor | Sequence[int]] | None = None,
+        multapses: bool = False,
         self_connections: bool = True,
-        delay: int | Tensor | None = None,
+        delay: int | Tensor | Distribution | None = None,
         init: Initialiser | None = None,
-        weight: Tensor | None = None,
+        weight: Tensor | float | Distribution | None = None,
+        shared: bool | None = None,
+        dtype: torch.dtype | None = None,
         generator: torch.Generator | None = None,
         device: torch.device | str | None = None,
     ) -> None:
         super().__init__(source_shape, target_shape)
-        self.init, self.self_connections = init, self_connections
-        self.density, self.in_degree, self.out_degree = density, in_degree, out_degree
-        sizes = (self.source_shape.numel(), self.target_shape.numel())
-        require_one(density=density, in_degree=in_degree, out_degree=out_degree, edges=edges)
+        self.self_connections, self.multapses = self_connections, multapses
+        self.density, self.probability, self.number = density, probability, number
+        self.in_degree, self.out_degree = in_degree, out_degree
+        amounts = {name: getattr(self, name) for name in AMOUNTS}
+        require_one(**amounts, edges=edges)
         if not self_connections and self.source_shape != self.target_shape:
             raise ValueError(
                 "Expected `self_connections=False` only between populations of one shape, got "
@@ -87,50 +109,149 @@ class Sparse(Synapse):
             )
         place, order = _place(device, generator), None
         if edges is not None:
-            source, target = check_edges(edges, sizes, self_connections=self_connections, device=place)
-            order = torch.argsort(source * sizes[1] + target, stable=True)
-            source, target = source[order], target[order]
+            rows, order = self._sorted(edges, place)
             if isinstance(weight, Tensor) and weight.shape == order.shape:
                 weight = weight[order.to(weight.device)]
         else:
-            number = count_edges(sizes, density, in_degree, out_degree, self_connections=self_connections)
-            if place.type == "meta":  # nothing can be drawn there; the edges come with load_state_dict
-                source = target = torch.empty(number, dtype=torch.long, device=place)
-            else:
-                source, target = draw_edges(
-                    *sizes,
-                    edges=None if density is None else number,
-                    in_degree=in_degree,
-                    out_degree=out_degree,
-                    self_connections=self_connections,
-                    generator=generator,
-                    device=place,
-                )
-        self._index(source.int(), target.int())
-        self.register_buffer("delay", check_delay(delay, len(source), order, place))
-        self.weight = initial_weight(
-            (len(source),),
-            init=init,
-            weight=weight,
-            fan_in=len(source) / sizes[1],
-            device=place,
-            generator=None if place.type == "meta" else generator,
-        )
-        self.register_load_state_dict_post_hook(_index_again)
+            rows = self._drawn(amounts, generator, place)
+        self.register_buffer("indptr", rows.indptr)
+        self.register_buffer("target_bytes", rows.target.view(torch.uint8))
+        self.register_buffer("delay_bytes", self._delays(delay, order, generator, place))
+        self._kept = KeptWiring()
+        self.weight = self._first_weight(init, weight, shared, {"dtype": dtype, "device": place}, generator)
+        self.register_load_state_dict_pre_hook(_take_widths)
+        self.register_load_state_dict_post_hook(_forget)
 
-    def _index(self, source: Tensor, target: Tensor) -> None:
-        sizes = {"n_source": self.source_shape.numel(), "n_target": self.target_shape.numel()}
-        if source.is_meta:
-            starts = [source.new_empty(size + 1) for size in sizes.values()]
-            wiring = Wiring(source, target, starts[0], source, starts[1], source)
-        else:
-            wiring = index_edges(source, target, **sizes)
-        for name, index in wiring._asdict().items():
-            self.register_buffer(name, index, persistent=name in ("source", "target"))
+    def _sorted(self, edges: Any, place: torch.device) -> tuple[Rows, Tensor]:
+        """Return given edges in order, and which came from where."""
+        sizes = (self.source_shape.numel(), self.target_shape.numel())
+        source, target = check_edges(edges, sizes, self_connections=self.self_connections, device=place)
+        order = torch.argsort(source * sizes[1] + target, stable=True)
+        return rows_of(source[order], target[order], *sizes), order
+
+    def _drawn(self, amounts: dict[str, Any], generator: torch.Generator | None, place: torch.device) -> Rows:
+        """Draw the edges."""
+        sizes = (self.source_shape.numel(), self.target_shape.numel())
+        allowed = {"self_connections": self.self_connections, "multapses": self.multapses}
+        number = count_edges(sizes, amounts, **allowed)
+        if place.type == "meta":  # nothing can be drawn there; the edges come with load_state_dict
+            if self.probability is not None:
+                raise ValueError(
+                    "Expected `density` on the meta device, where no edges are counted, got `probability`."
+                )
+            indptr = torch.empty(sizes[0] + 1, dtype=torch.int32, device=place)
+            return Rows(indptr, torch.empty(number, dtype=narrow_index(sizes[1]), device=place))
+        whole = number if self.density is not None else self.number
+        amount = {"probability": self.probability, "in_degree": self.in_degree, "out_degree": self.out_degree}
+        return draw_edges(*sizes, number=whole, **amount, **allowed, generator=generator, device=place)
+
+    def _delays(
+        self, delay: Any, order: Tensor | None, generator: torch.Generator | None, place: torch.device
+    ) -> Tensor | None:
+        """Return the delays as bytes, or one that all have as a number."""
+        if isinstance(delay, Distribution):
+            if place.type != "meta":
+                return draw_delay(delay, self.num_edges, generator=generator, device=place).view(torch.uint8)
+            delay = torch.empty(self.num_edges, dtype=torch.int32, device=place)
+        steps = check_delay(delay, self.num_edges, order, place)
+        return steps if steps is None or _is_one(steps) else steps.view(torch.uint8)
+
+    def _first_weight(
+        self, init: Any, weight: Any, shared: bool | None, options: dict[str, Any], generator: torch.Generator | None
+    ) -> nn.Parameter:
+        """Return the weight to start with, and keep what it was drawn by."""
+        if weight is not None and init is not None:
+            raise ValueError("Expected one of `init` and `weight`, got both.")
+        one = isinstance(weight, int | float)
+        if one:
+            init, weight = partial(nn.init.constant_, val=float(weight)), None
+        elif isinstance(weight, Distribution):
+            init, weight = weight, None
+        self.init = init
+        return initial_weight(
+            (1,) if (one if shared is None else shared) else (self.num_edges,),
+            init=partial(init, generator=generator) if isinstance(init, Distribution) else init,
+            weight=weight,
+            fan_in=self.num_edges / max(1, self.target_shape.numel()),
+            generator=None if options["device"].type == "meta" else generator,
+            **options,
+        )
+
+    @property
+    def num_edges(self) -> int:
+        """How many edges there are [1]."""
+        return self.target_bytes.numel() // self._target_dtype.itemsize
+
+    @property
+    def shared(self) -> bool:
+        """Whether all edges have one weight, of shape ``(1,)``."""
+        return self.weight.numel() == 1 != self.num_edges
+
+    @property
+    def _target_dtype(self) -> torch.dtype:
+        return narrow_index(self.target_shape.numel())
+
+    @property
+    def stored_target(self) -> Tensor:
+        """Target of every edge as it is kept: ``uint16``, or ``int32`` where there are more than 65 536 targets."""
+        return self.target_bytes.view(self._target_dtype)
+
+    @property
+    def stored_delay(self) -> Tensor | None:
+        """Delay of every edge as it is kept [steps]: ``uint8``, ``int16`` or ``int32``, or one ``int32`` for all."""
+        kept = self.delay_bytes
+        if kept is None or kept.dtype != torch.uint8:
+            return kept
+        return kept.view(_DELAYS[max(1, kept.numel() // max(1, self.num_edges))])
+
+    @property
+    def source(self) -> Tensor:
+        """Source of every edge, made anew at each call; ``int32``, as all below."""
+        neurons = torch.arange(len(self.indptr) - 1, dtype=torch.int32, device=self.indptr.device)
+        return neurons.repeat_interleave(self.indptr.diff(), output_size=self.num_edges)
+
+    @property
+    def target(self) -> Tensor:
+        """Target of every edge."""
+        return self.stored_target.int()
+
+    @property
+    def delay(self) -> Tensor | None:
+        """Delay of every edge [steps]; None where there is none."""
+        kept = self.stored_delay
+        return kept if kept is None else kept.int().expand(self.num_edges)
+
+    @property
+    def by_target(self) -> Tensor:
+        """The edges in the order of their targets."""
+        return self.wiring().by_target
+
+    @property
+    def target_indptr(self) -> Tensor:
+        """Where the edges of each target begin in :attr:`by_target`, and how many there are in all."""
+        return self.wiring().target_indptr
+
+    @property
+    def source_by_target(self) -> Tensor:
+        """Sources in the order of :attr:`by_target`."""
+        return self.wiring().source_by_target
 
     def wiring(self) -> Wiring:
-        """Return the index of all edges by source and by target."""
-        return Wiring(*(getattr(self, name) for name in Wiring._fields))
+        """Return the index of all edges by source and by target; it is made once and kept."""
+        return self._kept.of((self.indptr, self.target_bytes), self._index)
+
+    def _index(self) -> Wiring:
+        if self.indptr.is_meta:
+            starts = self.indptr.new_empty(self.target_shape.numel() + 1)
+            return Wiring(self.target, self.target, self.indptr, self.target, starts, self.target)
+        sizes = {"n_source": self.source_shape.numel(), "n_target": self.target_shape.numel()}
+        return index_edges(self.source, self.target, **sizes)
+
+    def unshare(self) -> None:
+        """Give every edge a weight of its own, where all have one."""
+        if self.shared:
+            weight = self.weight.detach().expand(self.num_edges).clone()
+            self.weight = nn.Parameter(weight, requires_grad=self.weight.requires_grad)
 
     def part(self, edges: Tensor) -> Part:
         """Return an index of some edges, for many calls of ``project`` and the like: making it takes a pass over all.
@@ -140,11 +261,21 @@ class Sparse(Synapse):
         """
         return part_of(self.wiring(), edges)
 
+    def delays(self) -> list[int]:
+        """Return each distinct delay, ascending; 0 for edges without [steps]."""
+        kept = self.stored_delay
+        if kept is None:
+            return [0]
+        if kept.dtype == torch.int32:  # one for all, or from afar: hardly counted
+            return kept.unique().tolist()
+        return torch.bincount(kept).nonzero().flatten().tolist()
+
     def taps(self) -> list[tuple[int, Tensor]]:
         """Return each distinct delay [steps] and the edges that have it, shortest delay first."""
-        if self.delay is None:
-            return [(0, torch.arange(len(self.source), device=self.source.device))]
-        return [(delay, (self.delay == delay).nonzero().flatten()) for delay in self.delay.unique().tolist()]
+        kept = self.stored_delay
+        if kept is None or _is_one(kept):
+            return [(each, torch.arange(self.num_edges, device=self.indptr.device)) for each in self.delays()]
+        return [(delay, (kept == delay).nonzero().flatten()) for delay in self.delays()]
 
     @override
     def project(self, spikes: Tensor, weight: Tensor, edges: Tensor | Part | None = None) -> Tensor:
@@ -152,7 +283,7 @@ class Sparse(Synapse):
 
         Args:
             spikes: ``(*lead, *source_shape)`` [1].
-            weight: A value for every edge.
+            weight: A value for every edge, or one for all.
             edges: Which edges to send them along, or their :meth:`part`; default all.
 
         Returns:
@@ -176,10 +307,12 @@ class Sparse(Synapse):
         self._check_pair(pre, post)
         flat = pre.reshape(-1, self.source_shape.numel()), post.reshape(-1, self.target_shape.numel())
         if edges is None:
-            return sparse_hebbian(*flat, self.wiring())
-        part = edges if isinstance(edges, Part) else self.part(edges)
-        product = sparse_hebbian(*flat, part.wiring)
-        return product.new_zeros(len(self.source)).index_copy_(0, part.edges, product)
+            product = sparse_hebbian(*flat, self.wiring())
+        else:
+            part = edges if isinstance(edges, Part) else self.part(edges)
+            some = sparse_hebbian(*flat, part.wiring)
+            product = some if self.shared else some.new_zeros(self.num_edges).index_copy_(0, part.edges, some)
+        return product.sum().reshape(1) if self.shared else product
 
     @override
     @torch.no_grad()
@@ -188,7 +321,7 @@ class Sparse(Synapse):
 
         Args:
             grad: ``(*lead, *target_shape)``.
-            weight: A value for every edge.
+            weight: A value for every edge, or one for all.
             edges: Which edges; default all.
         """
         lead = leading_axes(grad, self.target_shape, name="grad")
@@ -198,15 +331,31 @@ class Sparse(Synapse):
 
     def _among(self, weight: Tensor, edges: Tensor | Part | None) -> tuple[Tensor, Wiring]:
         if edges is None:
-            return weight, self.wiring()
+            return weight.expand(self.num_edges), self.wiring()
         part = edges if isinstance(edges, Part) else self.part(edges)
-        return weight[part.edges], part.wiring
+        return weight.expand(len(part.edges)) if weight.numel() == 1 else weight[part.edges], part.wiring
+
+    @override
+    def extra_repr(self) -> str:
+        return super().extra_repr() + (f" for {self.num_edges} edges" if self.shared else "")
 
 
-def _index_again(module: nn.Module, _: Any) -> None:
-    """Index the edges that a state_dict brought."""
+def _is_one(steps: Tensor) -> bool:
+    """Whether delays are kept as one number for all."""
+    return steps.dtype == torch.int32 and steps.numel() == 1
+
+
+def _take_widths(module: nn.Module, state: Any, prefix: str, *_: Any) -> None:
+    """Make room for delays of another width, or for one of each edge in place of one for all."""
+    kept, new = getattr(module, "delay_bytes", None), state.get(f"{prefix}delay_bytes")
+    if isinstance(kept, Tensor) and isinstance(new, Tensor) and (kept.shape, kept.dtype) != (new.shape, new.dtype):
+        module.delay_bytes = torch.empty_like(new, device=kept.device)
+
+
+def _forget(module: nn.Module, _: Any) -> None:
+    """Forget the index of edges that a state_dict has replaced."""
     if isinstance(module, Sparse):
-        module._index(module.source, module.target)
+        module._kept.clear()
 
 
 def _place(device: torch.device | str | None, generator: torch.Generator | None) -> torch.device:

@@ -45,14 +45,17 @@ def test_the_edges_are_distinct_sorted_and_as_many_as_said(amount, self_connecti
         assert (synapse.source[part] == i).all()
 
 
-@pytest.mark.parametrize("amount", [{"edges": 6}, {"in_degree": 2}, {"out_degree": 2}, {"edges": 1}, {"in_degree": 1}])
+@pytest.mark.parametrize(
+    "amount", [{"number": 6}, {"in_degree": 2}, {"out_degree": 2}, {"number": 1}, {"in_degree": 1}]
+)
 @pytest.mark.parametrize("crowded", [16, 0])  # drawn with a table, and without
 @pytest.mark.parametrize("self_connections", [True, False])
 def test_every_pair_is_as_likely(amount, crowded, self_connections, monkeypatch):
     monkeypatch.setattr("conex_nn.synapses.draw_edges._CROWDED", crowded)
     counts, draws, size = torch.zeros(4, 4), 2000, 4
     for _ in range(draws):
-        source, target = draw_edges(size, size, **amount, self_connections=self_connections)
+        indptr, target = draw_edges(size, size, **amount, self_connections=self_connections)
+        source, target = torch.arange(size).repeat_interleave(indptr.diff()), target.long()
         counts[source, target] += 1
     allowed = torch.ones(4, 4).bool() if self_connections else ~torch.eye(4).bool()
     assert not counts[~allowed].any()
@@ -145,7 +148,7 @@ def test_some_edges_are_a_synapse_without_the_others(lead):
 
 def test_a_state_dict_brings_other_edges():
     synapse, other = Sparse(30, 20, density=0.2, delay=1), Sparse(30, 20, density=0.2, delay=2)
-    assert sorted(synapse.state_dict()) == ["delay", "source", "target", "weight"]
+    assert sorted(synapse.state_dict()) == ["delay_bytes", "indptr", "target_bytes", "weight"]
     spikes = torch.rand(3, 30)
     for same in (copy.deepcopy(other), torch.nn.Sequential(other)[0]):
         torch.nn.Sequential(same).load_state_dict({f"0.{k}": v for k, v in synapse.state_dict().items()})
@@ -185,7 +188,11 @@ SELF = {"self_connections": False}
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({}, ValueError, "exactly one of `density`, `in_degree`, `out_degree`, `edges`, got none"),
+        (
+            {},
+            ValueError,
+            "exactly one of `density`, `probability`, `number`, `in_degree`, `out_degree`, `edges`, got none",
+        ),
         ({"density": 0.1, "in_degree": 2}, ValueError, "got `density` and `in_degree`"),
         ({"density": 1.1}, ValueError, r"`density` from 0 to 1 \[1\], got 1.1"),
         (
