@@ -12,6 +12,7 @@
 | `conex_nn.bridge` | from rate networks to spiking ones and back, and loops of both |
 | `conex_nn.structure` | populations, connections, layers, columns, whole networks, and the engine that runs them |
 | `conex_nn.sequential` | chains of modules over sequences |
+| `conex_nn.durations` | times such as "500 ms", in milliseconds and in steps |
 | `conex_nn.encoders` | dataset transforms from values to spikes |
 | `conex_nn.data` | LightningDataModules |
 | `conex_nn.training` | the LightningModule, metrics, reports |

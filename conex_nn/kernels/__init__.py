@@ -8,9 +8,10 @@ from conex_nn.kernels.layout import stack_rows
 from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
-from conex_nn.kernels.ring import Channel, Fired, Probe, Projection, RingCells, listed, ring_run
+from conex_nn.kernels.ring import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
 
 __all__ = [
+    "Arrivals",
     "Cells",
     "Channel",
     "Fired",

@@ -16,7 +16,7 @@ from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.learning import Table
 from conex_nn.kernels.threads import launch
 
-__all__ = ["Channel", "Fired", "Probe", "Projection", "RingCells", "listed", "ring_run"]
+__all__ = ["Arrivals", "Channel", "Fired", "Probe", "Projection", "RingCells", "listed", "ring_run"]
 
 MODELS = ("lif", "exponential", "izhikevich", "given")
 _CALL = 1024  # steps of one call of the kernel: what its counters take stays small
@@ -67,6 +67,7 @@ class RingCells:
         w: Adaptation currents ``(currents, batch, neurons)`` [nA], or Izhikevich's recovery ``(batch, neurons)`` [mV];
             moved in place.
         soft_reset: Subtract instead of setting.
+        injected: Constant current into the membrane, one or one per neuron [nA].
         before: Who fired in the steps before the first, which count from 0 to ``before``; of a given population also
             in those of the run, which follow.
 
@@ -82,7 +83,33 @@ class RingCells:
     refractory: Tensor | None = None
     w: Tensor | None = None
     soft_reset: bool = False
+    injected: Tensor | None = None
     before: Fired | None = None
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Poisson arrivals, the same numbers as those of ``functional.poisson_counts`` of ``functional.random_bits``.
+
+    Args:
+        seed: Of the stream [1].
+        step: Number of the first step [1].
+        samples: Number of each sample, ``(batch,)`` [1].
+        thresholds: From ``functional.poisson_thresholds``, ``(means, counts)`` [1].
+        weight: Current of an arrival, one or one per neuron [nA].
+        row: Mean of each neuron, where there are several [1].
+
+    Example:
+        >>> Arrivals(0, 0, torch.tensor([0]), torch.tensor([[2**31]]), torch.ones(1)).row is None
+        True
+    """
+
+    seed: int
+    step: int
+    samples: Tensor
+    thresholds: Tensor
+    weight: Tensor
+    row: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -95,6 +122,7 @@ class Channel:
         keep: What a step leaves of it, one or one per neuron [1].
         factor: Current into the membrane per synaptic current, likewise [1].
         outside: What arrives from outside, ``(time, batch, neurons)`` [nA].
+        draws: What arrives at random.
 
     Example:
         >>> Channel(0).current is None
@@ -106,6 +134,7 @@ class Channel:
     keep: Tensor | None = None
     factor: Tensor | None = None
     outside: Tensor | None = None
+    draws: tuple[Arrivals, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -220,14 +249,18 @@ def ring_run(
     firsts = chunks.add(cells)
     ordered = sorted(projections, key=lambda each: each.channel)
     own = [[c for c, channel in enumerate(channels) if channel.cells == p] for p in range(len(cells))]
+    drawn = [sum(len(each.draws) for each in channels[:c]) for c in range(len(channels))]
     rows = {
-        "cells": [_cells(table, each, firsts[p], chunks.of[p], own[p], before, steps, batch) for p, each in enumerate(cells)],
-        "channel": [_channel(table, each, cells, ordered, c, slots, batch) for c, each in enumerate(channels)],
+        "cells": [
+            _cells(table, each, firsts[p], chunks.of[p], own[p], before, steps, batch) for p, each in enumerate(cells)
+        ],
+        "channel": [
+            _channel(table, each, cells, ordered, c, drawn[c], slots, batch) for c, each in enumerate(channels)
+        ],
         "link": [_link(table, each) for each in ordered],
+        "draw": [_draw(table, each) for channel in channels for each in channel.draws],
     }
-    seen = [
-        torch.empty(steps // each.every, batch, len(each.neurons), dtype=real) for each in probes
-    ]
+    seen = [torch.empty(steps // each.every, batch, len(each.neurons), dtype=real) for each in probes]
     rows["probe"] = [
         [each.cells, table.index(each.neurons), len(each.neurons), each.every, table.keep(out)]
         for each, out in zip(probes, seen, strict=True)
@@ -235,8 +268,12 @@ def ring_run(
     tables = [torch.tensor([value for row in rows[kind] for value in row] or [0], dtype=torch.int64) for kind in RING]
     room = max(_ROOM // batch, 4 * total)
     log, logged = torch.empty(batch, 2, room, dtype=torch.int32), torch.zeros(batch, dtype=torch.int64)
-    events, counts = torch.empty(batch * total, dtype=torch.int32), torch.zeros(batch * chunks.number, dtype=torch.int64)
+    events, counts = (
+        torch.empty(batch * total, dtype=torch.int32),
+        torch.zeros(batch * chunks.number, dtype=torch.int64),
+    )
     scratch = torch.empty(threads, 2 * _CHUNK, dtype=real)
+    bits = torch.empty(threads, _CHUNK, dtype=torch.int32)
     lists = torch.empty(threads, total, dtype=torch.int32)
     fetched: list[tuple[Tensor, Tensor, Tensor]] = []
     t = -before
@@ -249,7 +286,7 @@ def ring_run(
             (),
             real,
             (t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room, len(probes), _CHUNK),
-            (*tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[3], lists),
+            (*tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists, tables[3], bits),
             total * batch * (end - t) if divides else 0,
             scalars=(dt,),
         )  # fmt: skip
@@ -321,6 +358,8 @@ def _cells(
         "chunks": chunks[0],
         "chunks_end": chunks[1],
         "spikes": 0,
+        "injected": table.at(each.injected),
+        "injected_period": 0 if each.injected is None else each.injected.numel(),
     }
     return [values_of[name] for name in RING["cells"]]
 
@@ -338,7 +377,14 @@ def _by_step(each: RingCells, steps: int, batch: int) -> tuple[Tensor, Tensor, T
 
 
 def _channel(
-    table: Table, each: Channel, cells: Sequence[RingCells], links: Sequence[Projection], number: int, slots: int, batch: int
+    table: Table,
+    each: Channel,
+    cells: Sequence[RingCells],
+    links: Sequence[Projection],
+    number: int,
+    drawn: int,
+    slots: int,
+    batch: int,
 ) -> list[int]:  # fmt: skip
     """Return the integers that say what a channel is."""
     n, outside, stride = cells[each.cells].n, each.outside, 0
@@ -358,8 +404,8 @@ def _channel(
         "factor_period": 1 if each.factor is None else each.factor.numel(),
         "outside": 0 if outside is None else table.keep(outside),
         "outside_stride": stride,
-        "draws": 0,
-        "draws_end": 0,
+        "draws": drawn,
+        "draws_end": drawn + len(each.draws),
     }
     return [values[name] for name in RING["channel"]]
 
@@ -383,6 +429,24 @@ def _link(table: Table, each: Projection) -> list[int]:
         "factor": table.number(each.factor),
     }
     return [values[name] for name in RING["link"]]
+
+
+def _draw(table: Table, each: Arrivals) -> list[int]:
+    """Return the integers that say what arrives at random."""
+    # The kernel compares numbers with a sign: all are moved down by half of their range.
+    reached = each.thresholds[:, (each.thresholds < 2**32).any(0)]
+    bars = reached - 2**31
+    values = {
+        "seed": each.seed,
+        "step": each.step,
+        "samples": table.keep(each.samples.long()),
+        "bars": table.keep(bars),
+        "counts": bars.shape[1],
+        "bar": 0 if each.row is None else table.index(each.row),
+        "weight": table.at(each.weight),
+        "weight_period": each.weight.numel(),
+    }
+    return [values[name] for name in RING["draw"]]
 
 
 def _sorted(

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.recording import Recording
+from conex_nn.recording.layout import evenly
 
 __all__ = ["Data", "Shown", "evenly", "every_sample", "one_sample"]
 
@@ -79,27 +80,6 @@ def every_sample(data: Data, *, variable: str = "spikes", dt: float = 1.0) -> di
     laid = _laid_out(data, variable, batched=False, dt=dt)
     step = _step(data, dt)
     return {name: Shown(values.flatten(1), time, neurons, step) for name, (values, time, neurons) in laid.items()}
-
-
-def evenly(count: int, most: int) -> Tensor:
-    """Return which of many are drawn: evenly spaced ones, the first and the last among them.
-
-    Args:
-        count: How many there are [1].
-        most: How many are drawn at most [1].
-
-    Raises:
-        ValueError: Nothing may be drawn.
-
-    Example:
-        >>> evenly(9, 3), evenly(2, 3)
-        (tensor([0, 4, 8]), tensor([0, 1]))
-    """
-    if most < 1:
-        raise ValueError(f"Expected at least 1 to be drawn [1], got {most}.")
-    if count <= most:
-        return torch.arange(count)
-    return torch.linspace(0, count - 1, most, dtype=torch.float64).round().long()
 
 
 def _step(data: Data, dt: float) -> float:

@@ -15,7 +15,9 @@ from conex_nn.recording.record import module_at, record
 from conex_nn.recording.spiking import is_spiking, outlet, spiking_layers
 from conex_nn.recording.synchrony import synchrony
 from conex_nn.recording.tuning import CircularTuning, Tuning, circular_tuning, sparseness, tuning
-from conex_nn.structure.recording import Events, Recording, nearest
+from conex_nn.structure.events import Events
+from conex_nn.structure.recording import Recording, nearest
+from conex_nn.structure.simulation import Simulation
 
 __all__ = [
     "BANDS",
@@ -28,6 +30,7 @@ __all__ = [
     "Events",
     "Intervals",
     "Recording",
+    "Simulation",
     "Spectrum",
     "Tuning",
     "avalanches",

@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from conex_nn.recording.layout import by_neuron, check_series
+from conex_nn.recording.layout import activity, length_of_step
 from conex_nn.recording.rates import spike_counts
+from conex_nn.structure.events import Events
 
 __all__ = ["Avalanches", "avalanches"]
 
@@ -24,9 +25,9 @@ class Avalanches(NamedTuple):
 
 
 def avalanches(
-    spikes: Shaped[Tensor, " time *trains"],
+    spikes: Shaped[Tensor, " time *trains"] | Events,
     *,
-    dt: float = 1.0,
+    dt: float | None = None,
     axes: int = 1,
     width: float | None = None,
     threshold: float = 0.0,
@@ -37,9 +38,9 @@ def avalanches(
     silent population has none.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
-        axes: How many of the last axes count neurons [1].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
+        axes: How many of the last axes of a tensor count neurons [1].
         width: Bin in which spikes are counted, such as the mean interval of the population; None for a step [ms].
         threshold: Spikes of a bin that are silence still [1].
 
@@ -54,9 +55,9 @@ def avalanches(
     References:
         Beggs and Plenz, J Neuroscience 23 (2003).
     """
-    values = check_series(spikes, dt=dt)
-    width = dt if width is None else width
-    counts = spike_counts(by_neuron(values, axes=axes).double().sum(2), width=width, dt=dt).T
+    step = length_of_step(spikes, dt)
+    width = step if width is None else width
+    counts = spike_counts(activity(spikes, axes=axes), width=width, dt=step).T
     active = counts > threshold
     edge = active[:, 1:].int() - active[:, :-1].int()
     begin_sample, begin = (edge == 1).nonzero().unbind(1)

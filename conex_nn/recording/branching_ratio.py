@@ -8,8 +8,9 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from conex_nn.durations import whole_steps
-from conex_nn.recording.layout import by_neuron, check_series
+from conex_nn.recording.layout import activity, length_of_step
 from conex_nn.recording.rates import spike_counts
+from conex_nn.structure.events import Events
 
 __all__ = ["Branching", "branching_ratio"]
 
@@ -33,9 +34,9 @@ class Branching(NamedTuple):
 
 
 def branching_ratio(
-    spikes: Shaped[Tensor, " time *trains"],
+    spikes: Shaped[Tensor, " time *trains"] | Events,
     *,
-    dt: float = 1.0,
+    dt: float | None = None,
     axes: int = 1,
     width: float | None = None,
     max_lag: float | None = None,
@@ -50,9 +51,9 @@ def branching_ratio(
     Activity that never changes, such as that of a silent population, gives NaN.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
-        axes: How many of the last axes count neurons [1].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
+        axes: How many of the last axes of a tensor count neurons [1].
         width: Bin in which spikes are counted, of about the time that a spike takes to cause another; None for a step
             [ms].
         max_lag: Longest distance of two bins; None for a tenth of the recording, and at most 100 bins [ms].
@@ -74,18 +75,17 @@ def branching_ratio(
     References:
         Wilting and Priesemann, Nature Communications 9:2325 (2018): the multistep regression estimator.
     """
-    values = check_series(spikes, dt=dt)
-    width = dt if width is None else width
-    activity = by_neuron(values, axes=axes).double().sum(2)
-    activity = spike_counts(activity, width=width, dt=dt)
-    most = min(100, len(activity) // 10) if max_lag is None else whole_steps(max_lag, dt=width, name="max_lag")
-    if not 2 <= most < len(activity):
+    step = length_of_step(spikes, dt)
+    width = step if width is None else width
+    counts = spike_counts(activity(spikes, axes=axes), width=width, dt=step)
+    most = min(100, len(counts) // 10) if max_lag is None else whole_steps(max_lag, dt=width, name="max_lag")
+    if not 2 <= most < len(counts):
         raise ValueError(
-            f"Expected `max_lag` of at least 2 bins of {width:g} ms and below the {len(activity)} that there are [ms], "
+            f"Expected `max_lag` of at least 2 bins of {width:g} ms and below the {len(counts)} that there are [ms], "
             f"got {most * width:g} ms."
         )
     lags = torch.arange(1, most + 1, dtype=torch.float64)
-    slopes = torch.stack([_slope(activity[:-k], activity[k:], activity.mean()) for k in range(1, most + 1)]).cpu()
+    slopes = torch.stack([_slope(counts[:-k], counts[k:], counts.mean()) for k in range(1, most + 1)]).cpu()
     if not bool(slopes.isfinite().all()):
         return Branching(math.nan, math.nan, math.nan, (lags * width).float(), slopes.float())
     ratio = _decay(slopes, lags)

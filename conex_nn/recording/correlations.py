@@ -6,8 +6,9 @@ import torch
 from jaxtyping import Shaped
 from torch import Tensor
 
-from conex_nn.recording.layout import by_neuron, check_series
+from conex_nn.recording.layout import by_neuron, check_series, evenly, length_of_step
 from conex_nn.recording.rates import spike_counts
+from conex_nn.structure.events import Events
 
 __all__ = ["Correlations", "correlations"]
 
@@ -30,9 +31,9 @@ class Correlations(NamedTuple):
 
 
 def correlations(
-    spikes: Shaped[Tensor, " time *trains"],
+    spikes: Shaped[Tensor, " time *trains"] | Events,
     *,
-    dt: float = 1.0,
+    dt: float | None = None,
     width: float | None = None,
     axes: int = 1,
     max_neurons: int = 500,
@@ -43,10 +44,10 @@ def correlations(
     Of a population larger than ``max_neurons``, evenly spaced ones are taken: pairs grow with the square.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
         width: Bins in which spikes are counted; None for every step [ms].
-        axes: How many of the last axes count neurons [1].
+        axes: How many of the last axes of a tensor count neurons [1].
         max_neurons: Neurons that are compared at most [1].
 
     Returns:
@@ -65,13 +66,20 @@ def correlations(
     """
     if max_neurons < 1:
         raise ValueError(f"Expected `max_neurons` to be at least 1 [1], got {max_neurons}.")
-    neurons = by_neuron(check_series(spikes, dt=dt), axes=axes)
-    total = neurons.shape[2]
-    chosen = torch.arange(total, device=neurons.device)
-    if total > max_neurons:
-        chosen = torch.linspace(0, total - 1, max_neurons, dtype=torch.float64, device=neurons.device).round().long()
-    values = neurons[:, :, chosen]
-    counts = (values if width is None else spike_counts(values, width=width, dt=dt)).double()
+    step = length_of_step(spikes, dt)
+    if isinstance(spikes, Events):
+        known = torch.arange(spikes.shape.numel()) if spikes.neurons is None else spikes.neurons.cpu()
+        total = len(known)
+        chosen = known[evenly(total, max_neurons)]
+        some = spikes.only(chosen)
+        counts = spike_counts(some, width=step if width is None else width, dt=step)
+        counts = counts.double().reshape(len(counts), -1, len(chosen))
+    else:
+        neurons = by_neuron(check_series(spikes, dt=step), axes=axes)
+        total = neurons.shape[2]
+        chosen = evenly(total, max_neurons).to(neurons.device)
+        values = neurons[:, :, chosen]
+        counts = (values if width is None else spike_counts(values, width=width, dt=step)).double()
     about = (counts - counts.mean(0)).flatten(0, 1)
     covariance = about.T @ about
     spread = covariance.diagonal().sqrt()

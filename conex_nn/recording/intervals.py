@@ -6,8 +6,8 @@ import torch
 from jaxtyping import Float, Shaped
 from torch import Tensor
 
-from conex_nn.recording.layout import check_series
-from conex_nn.structure.recording import Events
+from conex_nn.recording.layout import check_series, length_of_step
+from conex_nn.structure.events import Events
 
 __all__ = ["Intervals", "cv", "cv2", "intervals", "local_variation"]
 
@@ -21,12 +21,12 @@ class Intervals(NamedTuple):
     """Whose it is: a place among all trains, counted in the order of ``flatten`` [1]."""
 
 
-def intervals(spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float = 1.0) -> Intervals:
+def intervals(spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float | None = None) -> Intervals:
     """Return all intervals between successive spikes of one train. Trains of fewer than two spikes have none.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1], or events, of which each neuron of a sample that fired is a train.
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Raises:
         ValueError: No step, or a ``dt`` that is not positive.
@@ -35,25 +35,25 @@ def intervals(spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float = 1
         >>> intervals(torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 0.0], [1.0, 1.0]]))
         Intervals(length=tensor([1., 2.]), train=tensor([0, 0]))
     """
+    length = length_of_step(spikes, dt)
     if isinstance(spikes, Events):
-        number = spikes.sample * (int(spikes.neuron.max()) + 1 if len(spikes.neuron) else 1) + spikes.neuron
-        order = torch.argsort(number, stable=True)
-        number, step = torch.unique(number[order], return_inverse=True)[1], spikes.time[order]
+        number, order = spikes.train.sort(stable=True)
+        step = spikes.time.long()[order]
     else:
-        values = check_series(spikes, dt=dt)
+        values = check_series(spikes, dt=length)
         number, step = values.reshape(len(values), -1).T.nonzero().unbind(1)
     same = number[1:] == number[:-1]
-    return Intervals((step[1:] - step[:-1])[same] * float(dt), number[1:][same])
+    return Intervals((step[1:] - step[:-1])[same] * float(length), number[1:][same])
 
 
-def cv(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Tensor, "*trains"]:
+def cv(spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float | None = None) -> Float[Tensor, "*trains"]:
     r"""Return the coefficient of variation of the intervals of every train, :math:`\sigma / \mu`.
 
     It is 1 for a Poisson process and 0 for a clock. Trains of fewer than three spikes, that is two intervals, have NaN.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Returns:
         ``(*batch, *neurons)`` [1].
@@ -67,7 +67,7 @@ def cv(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Ten
     References:
         Gerstner et al., Neuronal Dynamics (2014), section 7.3.1.
     """
-    found, shape = intervals(spikes, dt=dt), spikes.shape[1:]
+    found, shape = intervals(spikes, dt=dt), _trains(spikes)
     length = found.length.double()
     mean = _mean(length, found.train, shape)
     variance = _mean((length - mean.flatten()[found.train]) ** 2, found.train, shape)
@@ -75,15 +75,15 @@ def cv(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Ten
     return torch.where(number < 2, torch.nan, variance.sqrt() / mean).float()
 
 
-def cv2(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Tensor, "*trains"]:
+def cv2(spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float | None = None) -> Float[Tensor, "*trains"]:
     r"""Return the local coefficient of variation of every train: the mean of :math:`2|I_{k+1}-I_k|/(I_{k+1}+I_k)`.
 
     It compares neighbouring intervals only, so a rate that drifts does not count as irregular. It is 1 for a Poisson
     process and 0 for a clock. Trains of fewer than three spikes have NaN.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Returns:
         ``(*batch, *neurons)`` [1].
@@ -96,17 +96,19 @@ def cv2(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Te
         Holt, Softky, Koch and Douglas, J Neurophysiol 75 (1996), the measure CV2.
     """
     relative, train = _neighbours(intervals(spikes, dt=dt))
-    return _mean(2 * relative.abs(), train, spikes.shape[1:]).float()
+    return _mean(2 * relative.abs(), train, _trains(spikes)).float()
 
 
-def local_variation(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Tensor, "*trains"]:
+def local_variation(
+    spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float | None = None
+) -> Float[Tensor, "*trains"]:
     r"""Return Lv of every train: the mean of :math:`3 ((I_{k+1}-I_k)/(I_{k+1}+I_k))^2`.
 
     It is 1 for a Poisson process and 0 for a clock. Trains of fewer than three spikes have NaN.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Returns:
         ``(*batch, *neurons)`` [1].
@@ -119,7 +121,12 @@ def local_variation(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0)
         Shinomoto, Shima and Tanji, Neural Computation 15 (2003), the measure Lv.
     """
     relative, train = _neighbours(intervals(spikes, dt=dt))
-    return _mean(3 * relative**2, train, spikes.shape[1:]).float()
+    return _mean(3 * relative**2, train, _trains(spikes)).float()
+
+
+def _trains(spikes: Tensor | Events) -> torch.Size:
+    """Return the shape of all trains."""
+    return spikes.train_shape if isinstance(spikes, Events) else spikes.shape[1:]
 
 
 def _neighbours(found: Intervals) -> tuple[Tensor, Tensor]:

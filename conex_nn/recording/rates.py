@@ -6,17 +6,18 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from conex_nn.durations import whole_steps
-from conex_nn.recording.layout import by_neuron, check_series
+from conex_nn.recording.layout import activity, by_neuron, check_series, length_of_step
+from conex_nn.structure.events import Events
 
 __all__ = ["binned_rate", "population_rate", "rate", "smoothed_rate", "spike_counts"]
 
 
-def rate(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[Tensor, "*trains"]:
+def rate(spikes: Shaped[Tensor, " time *trains"] | Events, *, dt: float | None = None) -> Float[Tensor, "*trains"]:
     """Return the mean rate of every spike train. A silent one has 0.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Returns:
         Rates ``(*batch, *neurons)`` [Hz].
@@ -28,18 +29,22 @@ def rate(spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0) -> Float[T
         >>> rate(torch.tensor([[1.0, 0.0], [1.0, 0.0]]), dt=2.0)
         tensor([500.,   0.])
     """
-    return check_series(spikes, dt=dt).mean(0) * (1000 / dt)
+    step = length_of_step(spikes, dt)
+    if isinstance(spikes, Events):
+        count = torch.bincount(spikes.train, minlength=spikes.train_shape.numel()).reshape(spikes.train_shape)
+        return count.float() * (1000 / (spikes.steps * step))
+    return check_series(spikes, dt=step).mean(0) * (1000 / step)
 
 
 def spike_counts(
-    spikes: Shaped[Tensor, " time *trains"], *, width: float, dt: float = 1.0
+    spikes: Shaped[Tensor, " time *trains"] | Events, *, width: float, dt: float | None = None
 ) -> Float[Tensor, " bins *trains"]:
     """Count the spikes of every train in bins of time. A last bin that is not whole is left out.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
         width: Length of a bin, a whole number of steps [ms].
-        dt: Length of a step [ms].
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Returns:
         Counts ``(bins, *batch, *neurons)`` [1].
@@ -51,24 +56,32 @@ def spike_counts(
         >>> spike_counts(torch.tensor([1.0, 0.0, 1.0, 1.0, 1.0]), width=2.0)
         tensor([1., 2.])
     """
-    values, steps = check_series(spikes, dt=dt), whole_steps(width, dt=dt, name="width")
-    bins = len(values) // steps
-    if not bins:
-        raise ValueError(
-            f"Expected `width` to be at most the {len(values) * dt:g} ms that there are [ms], got {width}."
-        )
+    step = length_of_step(spikes, dt)
+    steps, total = (
+        whole_steps(width, dt=step, name="width"),
+        spikes.steps if isinstance(spikes, Events) else len(spikes),
+    )
+    bins = total // steps
+    if total and not bins:
+        raise ValueError(f"Expected `width` to be at most the {total * step:g} ms that there are [ms], got {width}.")
+    if isinstance(spikes, Events):
+        trains = spikes.train_shape.numel()
+        place = (spikes.time.long() - spikes.begin) // steps * trains + spikes.train
+        found = torch.bincount(place, minlength=bins * trains)[: bins * trains]
+        return found.reshape(bins, *spikes.train_shape).float()
+    values = check_series(spikes, dt=step)
     return values[: bins * steps].unflatten(0, (bins, steps)).sum(1)
 
 
 def binned_rate(
-    spikes: Shaped[Tensor, " time *trains"], *, width: float, dt: float = 1.0
+    spikes: Shaped[Tensor, " time *trains"] | Events, *, width: float, dt: float | None = None
 ) -> Float[Tensor, " bins *trains"]:
     """Return the rate of every train in bins of time. A last bin that is not whole is left out.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
         width: Length of a bin, a whole number of steps [ms].
-        dt: Length of a step [ms].
+        dt: Length of a step [ms]; None for that of events, else 1.
 
     Returns:
         Rates ``(bins, *batch, *neurons)`` [Hz].
@@ -115,13 +128,17 @@ def smoothed_rate(
 
 
 def population_rate(
-    spikes: Shaped[Tensor, " time *trains"], *, dt: float = 1.0, axes: int = 1, sigma: float | None = None
+    spikes: Shaped[Tensor, " time *trains"] | Events,
+    *,
+    dt: float | None = None,
+    axes: int = 1,
+    sigma: float | None = None,
 ) -> Float[Tensor, " time *batch"]:
     """Return the mean rate of a population at every step.
 
     Args:
-        spikes: ``(time, *batch, *neurons)`` [1].
-        dt: Length of a step [ms].
+        spikes: ``(time, *batch, *neurons)`` [1], or events.
+        dt: Length of a step [ms]; None for that of events, else 1.
         axes: How many of the last axes count neurons [1].
         sigma: Standard deviation of a Gaussian that smooths it, None for none [ms].
 
@@ -132,6 +149,11 @@ def population_rate(
         >>> population_rate(torch.tensor([[1.0, 1.0], [0.0, 1.0]]))
         tensor([1000.,  500.])
     """
-    values = check_series(spikes, dt=dt)
-    share = by_neuron(values, axes=axes).mean(2).reshape(values.shape[: values.dim() - axes])
-    return share * (1000 / dt) if sigma is None else smoothed_rate(share, sigma=sigma, dt=dt)
+    step = length_of_step(spikes, dt)
+    if isinstance(spikes, Events):
+        neurons = spikes.train_shape.numel() // max(1, spikes.batch.numel())
+        share = (activity(spikes) / neurons).float().reshape(spikes.steps, *spikes.batch)
+    else:
+        values = check_series(spikes, dt=step)
+        share = by_neuron(values, axes=axes).mean(2).reshape(values.shape[: values.dim() - axes])
+    return share * (1000 / step) if sigma is None else smoothed_rate(share, sigma=sigma, dt=step)

@@ -1,7 +1,5 @@
 """Which parts of a network spike, and where their spikes are seen."""
 
-from typing import Any
-
 from torch import nn
 
 from conex_nn.neurons import LI, Neuron
@@ -24,9 +22,9 @@ def is_spiking(module: nn.Module) -> bool:
         >>> is_spiking(LIF()), is_spiking(LI()), is_spiking(nn.ReLU()), is_spiking(Population(3, LIF()))
         (True, False, False, True)
     """
-    neuron: Any = module.neuron if isinstance(module, Population) else module
-    known = isinstance(module, Population | Neuron)
-    return known and bool(getattr(neuron, "spiking", not isinstance(neuron, LI)))
+    if isinstance(module, Population):
+        return module.spiking
+    return isinstance(module, Neuron) and bool(getattr(module, "spiking", not isinstance(module, LI)))
 
 
 def outlet(module: nn.Module) -> nn.Module:

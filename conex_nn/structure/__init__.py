@@ -4,6 +4,7 @@ from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.cortical_column import CorticalColumn
 from conex_nn.structure.cortical_layer import CorticalLayer
+from conex_nn.structure.events import Events
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
@@ -11,6 +12,7 @@ from conex_nn.structure.poisson_input import PoissonInput
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Cost, Profile
 from conex_nn.structure.registry import register
+from conex_nn.structure.simulation import Simulation
 from conex_nn.structure.spike_generator import SpikeGenerator
 from conex_nn.structure.spike_times import SpikeTimes
 from conex_nn.structure.storage import LoadWarning, load, save
@@ -24,6 +26,7 @@ __all__ = [
     "CorticalColumn",
     "CorticalLayer",
     "Cost",
+    "Events",
     "InputLayer",
     "LoadWarning",
     "Neocortex",
@@ -31,6 +34,7 @@ __all__ = [
     "PoissonInput",
     "Population",
     "Profile",
+    "Simulation",
     "Source",
     "SpikeGenerator",
     "SpikeTimes",

@@ -4,17 +4,18 @@ It is for runs without gradients on the CPU, of parts of any size and with any d
 currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs everything else.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from conex_nn.dendrites import Drive
 from conex_nn.functional.leak import decay_factor
-from conex_nn.kernels import Channel, Fired, Projection, RingCells, listed, ring_run
-from conex_nn.neurons import ELIF, IF, LIF, AELIF, Izhikevich
+from conex_nn.kernels import Arrivals, Channel, Fired, Projection, RingCells, listed, ring_run
+from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
+from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.population import PopulationState
 from conex_nn.surrogate import Surrogate
@@ -24,13 +25,6 @@ __all__ = ["RingLoop"]
 
 _MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 _LONGEST = 1 << 30  # bytes of the ring: with longer delays the step loop needs less
-
-
-class _History(NamedTuple):
-    """What a population fired before a run, as far as it may be under way."""
-
-    spikes: Tensor
-    """``(steps, batch, neurons)`` [1]."""
 
 
 class RingLoop:
@@ -103,9 +97,9 @@ class RingLoop:
         sequences: Mapping[str, Tensor],
         *,
         steps: int,
-        batch: int,
+        batch: torch.Size,
         dt: float,
-    ) -> tuple[dict[str, Fired], dict[str, PopulationState], dict[str, ConnectionState]] | None:
+    ) -> tuple[dict[str, Events], dict[str, PopulationState], dict[str, ConnectionState]] | None:
         """Advance all populations, or return None where what arrives or is under way needs the step loop.
 
         Args:
@@ -114,44 +108,49 @@ class RingLoop:
             under_way: State of each connection.
             sequences: Spikes of the populations before, whose connections are taken in.
             steps: Number of steps [1].
-            batch: Number of samples [1].
+            batch: Shape of the batch.
             dt: Length of a step [ms].
 
         Returns:
-            Who fired in each population, its state, and the state of each connection that is taken in.
+            Spikes of each population, its state, and the state of each connection that is taken in.
         """
         for path, population in self.populations.items():
             if not {*arrivals[path], *states[path].dendrite} <= set(_drives(population)):
                 return None
-        histories = self._histories(under_way, batch)
+        samples = batch.numel()
+        histories = self._histories(under_way, samples)
         if histories is None:
             return None
         before = max([0, *(len(each) for each in histories.values())])
         sources = [path for path in histories if path not in self.populations]
-        cells = [self._given(histories[path], sequences[path], before, steps, batch) for path in sources]
+        cells = [self._given(histories[path], sequences[path], before, steps, samples) for path in sources]
         cells += [
-            self._cells(population, states[path], histories.get(path), before, batch, dt)
+            self._cells(population, states[path], histories.get(path), before, samples, dt)
             for path, population in self.populations.items()
         ]
         place = {path: number for number, path in enumerate([*sources, *self.populations])}
-        channels, where = self._channels(arrivals, states, place, batch, dt)
+        channels, where = self._channels(arrivals, states, place, samples, dt)
         projections = [
             self._projection(edge, connection, place[edge.source], where[edge.target, connection.compartment])
             for edge, connection in self.connections.items()
         ]
         slots = max([1, *(each.longest for each in projections)]) + 1
-        if slots * batch * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
+        if slots * samples * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
             return None
         fired, _ = ring_run(
-            cells, channels, projections, steps=steps, batch=batch, dt=dt, real=self.real, before=before
+            cells, channels, projections, steps=steps, batch=samples, dt=dt, real=self.real, before=before
         )
         who = {path: fired[place[path]] for path in self.populations}
-        after = {
-            path: self._after(states[path], cells[place[path]], [c for c in channels if c.cells == place[path]], path, where, channels)
-            for path in self.populations
+        after = {}
+        for path, population in self.populations.items():
+            currents = {name: channels[number].current for (owner, name), number in where.items() if owner == path}
+            after[path] = _after(population, states[path], cells[place[path]], currents, steps)
+        sent = self._sent(under_way, histories, who, sequences, steps, samples)
+        events = {
+            path: Events(step.int(), sample.int(), neuron.int(), steps, self.populations[path].shape, batch, dt=dt)
+            for path, (step, sample, neuron, _) in who.items()
         }
-        sent = self._sent(under_way, histories, who, sequences, steps, batch)
-        return who, after, sent
+        return events, after, sent
 
     def _histories(self, under_way: Mapping[str, ConnectionState], batch: int) -> dict[str, Tensor] | None:
         """Return what each source sent that may be under way; None where its connections do not agree on it."""
@@ -185,6 +184,9 @@ class RingLoop:
             flat["refractory"] = _flat(cells.refractory, batch)
         if "w" in cells._fields:
             flat["w"] = cells.w.reshape(-1, batch, n).clone(memory_format=torch.contiguous_format)
+        injected = [each.current for each in _backgrounds(population) if each.compartment is None]
+        if injected:
+            flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)
         soft = getattr(neuron, "soft_reset", False)
         return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
 
@@ -202,27 +204,53 @@ class RingLoop:
         for path, population in self.populations.items():
             reached = {c.compartment for edge, c in self.connections.items() if edge.target == path}
             reached |= {*arrivals[path], *states[path].dendrite}
+            reached |= {each.compartment for each in _backgrounds(population)} - {None}
             for name in population.dendrite.names:
                 if name not in reached:
                     continue
                 where[path, name] = len(channels)
-                channels.append(self._channel(population, name, states[path], arrivals[path].get(name), place[path], batch, dt))
+                channels.append(
+                    self._channel(population, name, states[path], arrivals[path].get(name), place[path], batch, dt)
+                )
         return channels, where
 
     def _channel(
-        self, population: Any, name: str, state: PopulationState, outside: Tensor | None, place: int, batch: int, dt: float
+        self,
+        population: Any,
+        name: str,
+        state: PopulationState,
+        outside: Tensor | None,
+        place: int,
+        batch: int,
+        dt: float,
     ) -> Channel:
         n, compartment = population.shape.numel(), population.dendrite.compartments[name]
         if outside is not None:
-            outside = outside.reshape(len(outside), batch, n) if outside.stride(0) else outside[:1].reshape(1, batch, n).expand(len(outside), batch, n)
+            constant = outside.stride(0) == 0
+            outside = (outside[:1] if constant else outside).reshape(-1, batch, n).expand(len(outside), batch, n)
+        draws: list[Arrivals] = []
+        for each, drawn in zip(population.background.values(), state.background, strict=True):
+            if not each.enabled or each.compartment != name:
+                continue
+            if type(each) is PoissonDrive:
+                draws.append(self._arrivals(each, drawn, population.shape, dt))
+            else:
+                current = each.current.detach().to(self.real).expand(population.shape).reshape(1, 1, n)
+                outside = current.expand(2, batch, n) if outside is None else outside + current
         if compartment.tau_syn is None:
-            return Channel(place, outside=outside)
+            return Channel(place, outside=outside, draws=tuple(draws))
         current = state.dendrite.get(name)
         start = torch.zeros(batch, n, dtype=self.real) if current is None else _flat(current.to(self.real), batch)
         factor = compartment.factor(population.neuron, dt=dt)
         keep = decay_factor(compartment.tau_syn, dt=dt)
         spread = [None if each is None else _spread(each.to(self.real), population.shape) for each in (keep, factor)]
-        return Channel(place, start, *spread, outside=outside)
+        return Channel(place, start, *spread, outside=outside, draws=tuple(draws))
+
+    def _arrivals(self, drive: PoissonDrive, state: Any, shape: torch.Size, dt: float) -> Arrivals:
+        table, row = drive.thresholds(dt=dt)
+        weight = _spread(drive.weight.detach().to(self.real), shape)
+        rows = None if len(table) == 1 else row.expand(shape).reshape(-1)
+        return Arrivals(int(state.seed), int(state.step), state.sample.reshape(-1), table, weight, rows)
 
     def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
         """Translate a connection."""
@@ -238,28 +266,15 @@ class RingLoop:
             return Projection(source, channel, weight.t().contiguous(), delay, late, factor=connection.scale)
         if type(synapse) is OneToOne:
             return Projection(source, channel, weight.reshape(-1), delay, late, factor=connection.scale)
-        delays = synapse.stored_delay if hasattr(synapse, "stored_delay") else synapse.delay
+        delays = synapse.stored_delay
         if delays is not None and delays.numel() > 1:
             delay -= connection._first
             delays = delays.to(torch.int16) if delays.dtype == torch.int32 else delays
         else:
             delays = None
         return Projection(
-            source, channel, weight, delay, late, synapse.indptr, getattr(synapse, "stored_target", None) if hasattr(synapse, "stored_target") else synapse.target, delays, factor=connection.scale
+            source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, factor=connection.scale
         )
-
-    def _after(
-        self, state: PopulationState, cells: RingCells, own: Sequence[Channel], path: str, where: Mapping[tuple[str, str], int], channels: Sequence[Channel]
-    ) -> PopulationState:
-        """Return the state of a population after the run."""
-        shape = state.neuron.v.shape
-        moved = {"v": cells.v, "refractory": cells.refractory, "w": cells.w, "u": cells.w}
-        fields = {name: moved[name].reshape(getattr(state.neuron, name).shape) for name in state.neuron._fields}
-        dendrite = dict(state.dendrite)
-        for (owner, name), number in where.items():
-            if owner == path and (current := channels[number].current) is not None:
-                dendrite[name] = current.reshape(shape)
-        return state._replace(neuron=type(state.neuron)(**fields), dendrite=dendrite)
 
     def _sent(
         self,
@@ -294,6 +309,28 @@ class RingLoop:
         return sent
 
 
+def _after(
+    population: Any, state: PopulationState, cells: RingCells, currents: Mapping[str, Tensor | None], steps: int
+) -> PopulationState:
+    """Return the state of a population after the run."""
+    moved: dict[str, Any] = {"v": cells.v, "refractory": cells.refractory, "w": cells.w, "u": cells.w}
+    fields = {name: moved[name].reshape(getattr(state.neuron, name).shape) for name in state.neuron._fields}
+    shape = state.neuron.v.shape
+    decaying = {name: current.reshape(shape) for name, current in currents.items() if current is not None}
+    background = tuple(
+        before._replace(step=before.step + steps) if type(each) is PoissonDrive and each.enabled else before
+        for each, before in zip(population.background.values(), state.background, strict=True)
+    )
+    return state._replace(
+        neuron=type(state.neuron)(**fields), dendrite={**state.dendrite, **decaying}, background=background
+    )
+
+
+def _backgrounds(population: Any) -> list[Any]:
+    """Return what arrives by itself and is switched on."""
+    return [each for each in population.background.values() if each.enabled]
+
+
 def _flat(value: Tensor, batch: int) -> Tensor:
     """Return a copy with one batch axis and one of neurons, for the kernel to write to."""
     return value.reshape(batch, -1).clone(memory_format=torch.contiguous_format)
@@ -317,7 +354,13 @@ def _known(population: Any) -> bool:
     """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens."""
     neuron = population.neuron
     known = type(neuron) in _MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
-    return known and not population._active() and bool(_drives(population))
+    arrives = {(type(each), each.compartment) for each in _backgrounds(population)}
+    drives = _drives(population)
+    fits = all(
+        (kind is ConstantDrive and at is None) or (kind in (ConstantDrive, PoissonDrive) and at in drives)
+        for kind, at in arrives
+    )
+    return known and fits and not population._active() and bool(drives)
 
 
 def _simple(connection: Connection, target: Any) -> bool:

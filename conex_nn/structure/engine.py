@@ -12,7 +12,8 @@ from conex_nn.structure.by_events import EventLoop
 from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
 from conex_nn.structure.event_cells import competes
-from conex_nn.structure.graph import Part
+from conex_nn.structure.events import Events
+from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
 from conex_nn.structure.profile import loop_mark
@@ -51,6 +52,8 @@ class Network:
         parts: What advances together, in order.
         observers: Who wants to see the steps of a population, by its address.
         listeners: Who wants to see the currents of a connection, by its address.
+        spike_listeners: Who wants the spikes of a population, dense or as events, with the length of a step [ms], by
+            its address.
         block: Most steps of a block, to force a smaller one than the loops allow [1].
         by_events: Whether loops run by events where they can; None for where it pays.
 
@@ -64,6 +67,7 @@ class Network:
     parts: list[Part]
     observers: Mapping[str, StepObserver] = field(default_factory=dict)
     listeners: Mapping[str, Callable[[Tensor], None]] = field(default_factory=dict)
+    spike_listeners: Mapping[str, Callable[[Tensor | Events, float], None]] = field(default_factory=dict)
     block: int | None = None
     by_events: bool | None = None
 
@@ -79,6 +83,7 @@ def run(
     inputs: Mapping[str, Tensor],
     state: NetworkState,
     *,
+    clock: Tensor,
     dt: float,
     wanted: set[str],
     learning: Learning | None = None,
@@ -92,6 +97,7 @@ def run(
         network: What to run.
         inputs: Of each input population, ``(time, *batch, *shape)``.
         state: State before the first step.
+        clock: Whatever has the run's dtype and device and the shape ``(time, *batch)``.
         dt: Length of a step [ms].
         wanted: Addresses of the populations whose spikes are returned.
         learning: What its connections learn on the way.
@@ -100,17 +106,18 @@ def run(
         Spikes of the wanted populations, ``(time, *batch, *shape)``, and the state after the last step.
 
     Example:
-        >>> run(Network({}, {}, []), {"x": torch.zeros(3, 1)}, NetworkState({}, {}), dt=1.0, wanted=set())
+        >>> run(Network({}, {}, []), {}, NetworkState({}, {}), clock=torch.zeros(3), dt=1.0, wanted=set())
         ({}, NetworkState(populations={}, connections={}))
     """
-    steps = len(next(iter(inputs.values())))
+    steps = len(clock)
     if torch.is_grad_enabled():
-        return _run_chunk(network, inputs, state, dt=dt, wanted=wanted, learning=learning)
-    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, inputs)
+        return _run_chunk(network, inputs, state, clock=clock, dt=dt, wanted=wanted, learning=learning)
+    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, clock)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
         piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
-        ys, state = _run_chunk(network, piece, state, dt=dt, wanted=wanted, learning=learning)
+        here = clock[begin : begin + chunk]
+        ys, state = _run_chunk(network, piece, state, clock=here, dt=dt, wanted=wanted, learning=learning)
         if chunk >= steps:
             return ys, state
         y: Tensor | None = None
@@ -128,10 +135,9 @@ def _all_is_kept(network: Network, wanted: set[str]) -> bool:
     return bool(parts) and not any(part.outer or set(part.populations) - wanted for part in parts)
 
 
-def _chunk(network: Network, inputs: Mapping[str, Tensor]) -> int:
+def _chunk(network: Network, clock: Tensor) -> int:
     """Return how many steps go through the network at a time."""
-    path, xs = next(iter(inputs.items()))
-    samples = max(1, xs[0].numel() // network.populations[path].shape.numel())
+    samples = max(1, clock[0].numel())
     blocks = [part.block or 1 for part in network.parts]
     return max(-(-_ROWS // samples), *blocks, 1)
 
@@ -141,12 +147,15 @@ def _run_chunk(
     inputs: Mapping[str, Tensor],
     state: NetworkState,
     *,
+    clock: Tensor,
     dt: float,
     wanted: set[str],
     learning: Learning | None,
 ) -> tuple[dict[str, Tensor], NetworkState]:
-    chunk = _Chunk(network, dict(inputs), state, dt, learning or Learning({}, {}, steps=0, dt=dt))
     last_use = {edge.source: i for i, part in enumerate(network.parts) for edge in (*part.outer, *part.streamed)}
+    chunk = _Chunk(
+        network, dict(inputs), state, clock, dt, learning or Learning({}, {}, steps=0, dt=dt), wanted | set(last_use)
+    )
     outputs = {}
     for i, part in enumerate(network.parts):
         with torch.set_grad_enabled(torch.is_grad_enabled() and chunk.needs_graph(part)):
@@ -154,6 +163,8 @@ def _run_chunk(
         for path in part.populations:
             if path in wanted:
                 outputs[path] = chunk.sequences[path]
+            if (listener := network.spike_listeners.get(path)) is not None:
+                listener(chunk.events[path] if path in chunk.events else chunk.sequences[path], dt)
         for path in [p for p in chunk.sequences if last_use.get(p, -1) <= i and p not in inputs]:
             del chunk.sequences[path]  # nobody reads it any more
     return outputs, NetworkState(chunk.populations, chunk.connections)
@@ -163,14 +174,22 @@ class _Chunk:
     """One pass of a stretch of time through all parts."""
 
     def __init__(
-        self, network: Network, inputs: dict[str, Tensor], state: NetworkState, dt: float, learning: Learning
+        self,
+        network: Network,
+        inputs: dict[str, Tensor],
+        state: NetworkState,
+        clock: Tensor,
+        dt: float,
+        learning: Learning,
+        wanted: set[str],
     ) -> None:
-        self.network, self.dt, self.learning = network, dt, learning
+        self.network, self.dt, self.learning, self.wanted = network, dt, learning, wanted
         self.sequences = inputs
         self.populations, self.connections = dict(state.populations), dict(state.connections)
-        self.like = next(iter(inputs.items()))
-        self.steps = len(self.like[1])
+        self.clock, self.steps = clock, len(clock)
         self.potentials: dict[str, list[Tensor]] = {}
+        self.events: dict[str, Events] = {}
+        """Spikes of populations that were run by events."""
 
     def needs_graph(self, part: Part) -> bool:
         """Whether gradients can pass through a part."""
@@ -194,22 +213,17 @@ class _Chunk:
             if not first.takes_input:
                 generator: Any = first
                 xs, self.populations[path] = generator.spikes(self.populations[path], self.steps, dt=self.dt)
-                self.sequences[path] = xs.to(self.like[1].dtype)
+                self.sequences[path] = xs.to(self.clock.dtype)
             xs = self.sequences[path]
             self.sequences[path] = first.axon(xs if first.enabled else torch.zeros_like(xs))
             return
         arrivals: dict[str, dict[str, Tensor]] = {path: {} for path in part.populations}
         ring = self._ring(part)
-        for edge in part.outer:
-            if ring is not None and edge in ring.connections:
-                continue  # it is read by events
-            connection = self.network.connections[edge.name]
-            current, self.connections[edge.name] = connection(
-                self.sequences[edge.source], self.connections[edge.name], connection.projector()
-            )
-            self._deliver(arrivals[edge.target], edge.name, current)
+        taken = set() if ring is None else {edge for edge in part.outer if edge in ring.connections}
+        self._arrive(set(part.outer) - taken, part, arrivals)
         if ring is not None and self._by_ring(ring, arrivals):
             return
+        self._arrive(taken, part, arrivals)
         path = part.populations[0]
         if part.block is None and not competes(self.network.populations[path]):
             spikes = self._population(path, arrivals[path], self.steps)
@@ -222,48 +236,52 @@ class _Chunk:
                 v = self._potential(edge.target) if learner.rule.reads_v else None
                 self.connections[edge.name] = learner.see(pre, post, v, self.connections[edge.name])
 
+    def _arrive(self, edges: set[Edge], part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
+        """Make the currents of some connections from the parts before."""
+        for edge in part.outer:
+            if edge not in edges:
+                continue
+            connection = self.network.connections[edge.name]
+            current, self.connections[edge.name] = connection(
+                self.sequences[edge.source], self.connections[edge.name], connection.projector()
+            )
+            self._deliver(arrivals[edge.target], edge.name, current)
+
     def _ring(self, part: Part) -> RingLoop | None:
         """Return the kernel of ring buffers for a part, where it is the better choice."""
-        network, (path, xs) = self.network, self.like
-        edges = (*part.inner, *part.outer, *part.streamed)
-        names = {edge.name for edge in edges}
+        network, edges = self.network, (*part.inner, *part.outer, *part.streamed)
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen or part.block is None:
             return None
-        if names & (network.listeners.keys() | self.learning.steps.keys() | self.learning.sequences.keys()):
+        busy = (*network.listeners, *self.learning.steps, *self.learning.sequences)
+        if {edge.name for edge in edges} & set(busy):
             return None
-        samples = xs[0].numel() // network.populations[path].shape.numel()
-        if samples > _FEW and not network.by_events:
+        if self.clock[0].numel() > _FEW and not network.by_events:
             return None
-        ring = RingLoop.of(part, network.populations, network.connections, like=xs)
+        ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
         if ring is None or ring.neurons >= _MANY or not part.inner:
             return ring
-        return None if EventLoop.of(part, network.populations, network.connections, like=xs) is not None else ring
+        other = EventLoop.of(part, network.populations, network.connections, like=self.clock)
+        return ring if other is None else None
 
     def _by_ring(self, ring: RingLoop, arrivals: dict[str, dict[str, Tensor]]) -> bool:
         """Advance a part by the kernel of ring buffers; return whether that was possible."""
-        path, xs = self.like
-        lead = xs.shape[1 : xs.dim() - len(self.network.populations[path].shape)]
+        lead = self.clock.shape[1:]
         known = {edge.source: self.sequences[edge.source] for edge in ring.connections if edge in ring.part.outer}
-        done = ring.run(
-            arrivals, self.populations, self.connections, known, steps=self.steps, batch=lead.numel(), dt=self.dt
-        )
+        with loop_mark(ring.part.populations):
+            done = ring.run(
+                arrivals, self.populations, self.connections, known, steps=self.steps, batch=lead, dt=self.dt
+            )
         if done is None:
-            for edge, connection in ring.connections.items():
-                if edge in ring.part.outer:
-                    current, self.connections[edge.name] = connection(
-                        self.sequences[edge.source], self.connections[edge.name], connection.projector()
-                    )
-                    self._deliver(arrivals[edge.target], edge.name, current)
             return False
         fired, states, sent = done
         self.populations |= states
         self.connections |= sent
-        for address, (step, sample, neuron, _) in fired.items():
-            shape = self.network.populations[address].shape
-            spikes = xs.new_zeros(self.steps, lead.numel(), shape.numel())
-            spikes[step, sample, neuron] = 1
-            self.sequences[address] = self.network.populations[address].axon(spikes.reshape(self.steps, *lead, *shape))
+        for path, events in fired.items():
+            self.events[path] = events
+            axon = self.network.populations[path].axon
+            if path in self.wanted or axon._forward_hooks or axon._forward_pre_hooks:
+                self.sequences[path] = axon(events.dense(self.clock.dtype))
         return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
@@ -278,7 +296,7 @@ class _Chunk:
 
     def _by_events(self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]]) -> int:
         """Advance a loop by events as far as that pays, and return how many steps that were."""
-        network, (path, xs) = self.network, self.like
+        network = self.network
         edges = (*part.inner, *part.streamed)
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen:
@@ -286,10 +304,10 @@ class _Chunk:
         if network.listeners.keys() & {edge.name for edge in edges}:
             return 0
         learners = {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
-        loop = EventLoop.of(part, network.populations, network.connections, like=xs, learners=learners)
+        loop = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
         if loop is None:
             return 0
-        samples = xs[0].numel() // network.populations[path].shape.numel()
+        samples = self.clock[0].numel()
         under_way = {edge.name: self.connections[edge.name].axon for edge in part.inner}
         always = network.by_events or bool(learners) or not part.inner or samples <= _FEW
         if not always and not _sparse(under_way):
@@ -408,6 +426,4 @@ class _Chunk:
 
     def _silence(self, population: Population, steps: int) -> Tensor:
         """Return no current at all, in the shape of what a population would be given."""
-        path, xs = self.like
-        batch = xs.shape[1 : xs.dim() - len(self.network.populations[path].shape)]
-        return xs.new_zeros(()).expand(steps, *batch, *population.shape)
+        return self.clock.new_zeros(()).expand(steps, *self.clock.shape[1:], *population.shape)

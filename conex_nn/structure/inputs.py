@@ -1,23 +1,24 @@
 """What goes into a network, checked: inputs and states."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState
 
-__all__ = ["by_address", "check_inputs", "check_state"]
+__all__ = ["by_address", "check_inputs", "check_state", "clock_of"]
 
 
-def by_address(net: Container, inputs: Tensor | Mapping[str, Tensor]) -> dict[str, Tensor]:
+def by_address(net: Container, inputs: Tensor | Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     """Return inputs by the addresses of their populations.
 
     Args:
         net: The network.
-        inputs: A tensor where there is one input layer, else tensors by address.
+        inputs: A tensor where there is one input layer, else tensors by address; None for none.
 
     Raises:
         ValueError: One is missing, or there is no such input.
@@ -28,7 +29,8 @@ def by_address(net: Container, inputs: Tensor | Mapping[str, Tensor]) -> dict[st
         ['retina.sensory']
     """
     sources = [path for path, module in net.populations().items() if module.takes_input]
-    if not sources:
+    inputs = {} if inputs is None else inputs
+    if not sources and not (isinstance(inputs, Mapping) and not inputs):
         raise ValueError("Expected an InputLayer in the network, through which `inputs` enter, got none.")
     if isinstance(inputs, Tensor):
         if len(sources) > 1:
@@ -50,13 +52,71 @@ def by_address(net: Container, inputs: Tensor | Mapping[str, Tensor]) -> dict[st
     return {path: found[path] for path in sources}
 
 
-def check_state(state: NetworkState, network: Network, like: tuple[str, Tensor]) -> None:
+def clock_of(
+    network: Network,
+    inputs: Mapping[str, Tensor],
+    *,
+    steps: int | None = None,
+    batch: int | Sequence[int] | None = None,
+    state: NetworkState | None = None,
+) -> Tensor:
+    """Return a tensor without contents in the shape of a run, ``(time, *batch)``, of its dtype and on its device.
+
+    Args:
+        network: What is run.
+        inputs: By the addresses of their populations, checked.
+        steps: Length of the run; None for that of the inputs [1].
+        batch: Number of samples, or their shape; None for what inputs or else the state say, or else no batch [1].
+        state: Of the network before the run.
+
+    Raises:
+        ValueError: Nothing says how long the run is; or inputs say otherwise than ``steps`` or ``batch``.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> clock_of(cx.Neocortex(v1=cx.Population(2, cx.LIF())).network(), {}, steps=10, batch=3).shape
+        torch.Size([10, 3])
+    """
+    asked = None if batch is None else torch.Size((batch,) if isinstance(batch, int) else batch)
+    if inputs:
+        path, xs = next(iter(inputs.items()))
+        lead = xs.shape[: xs.dim() - len(network.populations[path].shape)]
+        if steps not in (None, len(xs)):
+            raise ValueError(f"Expected inputs of {steps} steps, as many as are run [1], got {len(xs)} for {path!r}.")
+        if asked not in (None, lead[1:]):
+            raise ValueError(f"Expected `batch` to be that of the inputs, {tuple(lead[1:])}, got {tuple(asked or ())}.")
+        return xs.new_zeros(()).expand(lead)
+    if not steps:
+        raise ValueError("Expected `steps`, of which there is at least one, since no input says how long to run.")
+    if asked is None and state is not None:
+        asked = _batch(state, network)
+    return _like(network).new_zeros(()).expand(steps, *(asked or ()))
+
+
+def _batch(state: NetworkState, network: Network) -> torch.Size:
+    """Return the shape of the batch that a state is of."""
+    for path, population in state.populations.items():
+        shape = network.populations[path].shape if path in network.populations else torch.Size(())
+        for x in tree_leaves(population.neuron):
+            if isinstance(x, Tensor) and shape and x.shape[x.dim() - len(shape) :] == shape:
+                return x.shape[: x.dim() - len(shape)]
+    return torch.Size(())
+
+
+def _like(network: Network) -> Tensor:
+    """Return something of the dtype and on the device of a network."""
+    modules = (*network.connections.values(), *network.populations.values())
+    tensors = (x for module in modules for x in (*module.parameters(), *module.buffers()) if x.is_floating_point())
+    return next(tensors, torch.zeros(()))
+
+
+def check_state(state: NetworkState, network: Network, batch: torch.Size) -> None:
     """Raise unless a state is of this network, as it is now, and of as many samples as the input.
 
     Args:
         state: The state.
         network: The network.
-        like: Address and sequence of one of its inputs.
+        batch: Shape of the batch.
 
     Raises:
         ValueError: It is not.
@@ -64,7 +124,7 @@ def check_state(state: NetworkState, network: Network, like: tuple[str, Tensor])
     Example:
         >>> import conex_nn as cx
         >>> net, x = cx.Neocortex(retina=cx.InputLayer(4)), torch.zeros(3, 4)
-        >>> check_state(net.initial_state(x[0]), net.network(), ("retina.sensory", x))
+        >>> check_state(net.initial_state(x), net.network(), x.shape[:1])
     """
     populations = {path for path, module in network.populations.items() if not module.takes_input}
     odd = (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections))
@@ -77,8 +137,6 @@ def check_state(state: NetworkState, network: Network, like: tuple[str, Tensor])
             f"Expected `state` of this network as it is now, got one that differs in {', '.join(sorted(odd))}. "
             "A state that was returned before the network changed cannot be gone on from."
         )
-    path, xs = like
-    batch = xs.shape[1 : xs.dim() - len(network.populations[path].shape)]
     for path, connection in state.connections.items():
         shape: torch.Size = network.connections[path].synapse.target_shape  # pyright: ignore[reportAssignmentType]
         found = connection.dendrite.shape[1 : connection.dendrite.dim() - len(shape)]

@@ -9,51 +9,27 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 from typing_extensions import override
 
-from conex_nn.neurons import ActivityHomeostasis, AdaptiveThreshold, Homeostasis, VoltageHomeostasis
+from conex_nn.durations import in_steps
 from conex_nn.scan import in_blocks
-from conex_nn.structure.addresses import nearest, population_paths
+from conex_nn.structure.addresses import population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState, run
-from conex_nn.structure.graph import Edge, arrange
-from conex_nn.structure.inputs import by_address, check_inputs, check_state
+from conex_nn.structure.feed import Inputs
+from conex_nn.structure.flat import flat
+from conex_nn.structure.inputs import by_address, check_inputs, check_state, clock_of
 from conex_nn.structure.learning import Learning
+from conex_nn.structure.learning_call import learning_of
+from conex_nn.structure.outputs import Outputs
 from conex_nn.structure.owned import owned
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Profile, profiled
+from conex_nn.structure.recomputable import check_recomputable
 from conex_nn.structure.recorder import Where, recording_of
 from conex_nn.structure.recording import Recording
+from conex_nn.structure.simulate import Record, simulated
+from conex_nn.structure.simulation import Simulation
 
-__all__ = ["Neocortex", "Outputs"]
-
-
-class Outputs(dict[str, Tensor]):
-    """Spikes of populations by address, ``(time, *batch, *shape)``; an address that was not asked for is named.
-
-    A port or a container that was asked for by its own address, and stands for one population, is an address as well.
-
-    Args:
-        spikes: By address of the population.
-        aliases: Addresses of populations, by the address that was asked for.
-
-    Example:
-        >>> Outputs({"l4.exc": torch.ones(1)}, {"l4.output": ["l4.exc"]})["l4.output"]
-        tensor([1.])
-    """
-
-    def __init__(self, spikes: Mapping[str, Tensor], aliases: Mapping[str, Sequence[str]] | None = None) -> None:
-        super().__init__(spikes)
-        self.aliases = dict(aliases or {})
-
-    def __missing__(self, address: str) -> Tensor:
-        paths = self.aliases.get(address, ())
-        if len(paths) == 1:
-            return self[paths[0]]
-        if paths:
-            raise KeyError(f"Behind {address!r} are several populations: {', '.join(paths)}. Name one of them.")
-        raise KeyError(
-            f"There is no output of {address!r} among {', '.join(self)}.{nearest(address, self)} "
-            "Ask for it: `net(x, outputs=[...])`."
-        )
+__all__ = ["Neocortex"]
 
 
 class Neocortex(Container):
@@ -95,61 +71,49 @@ class Neocortex(Container):
         self._network: tuple[Any, Network] | None = None
         self._observers: dict[str, Any] = {}
         self._listeners: dict[str, Any] = {}
+        self._spike_listeners: dict[str, Any] = {}
+        self._starters: dict[str, Any] = {}
         self._learned: Learning | None = None
 
     def network(self) -> Network:
         """Return the flat graph as it is run: populations, connections and what advances together."""
-        for container in (self, *(part for part in self.parts().values() if isinstance(part, Container))):
-            container._bind()
-        populations, connections = self.populations(), self.all_connections()
-        key = (tuple(populations.items()), tuple((path, c, c.delay, _plastic(c)) for path, c in connections.items()))
-        if self._network is None or self._network[0] != key:
-            self._check_late()
-            _check_once(populations)
-            edges = [self._edge(path, connection, populations) for path, connection in connections.items()]
-            self._network = (key, Network(populations, connections, arrange(list(populations), edges)))
+        self._network = flat(self, self._network)
         network = self._network[1]
         network.block, network.by_events = self.block, self.by_events
         network.observers, network.listeners = self._observers, self._listeners
+        network.spike_listeners = self._spike_listeners
         return network
 
-    def _edge(self, path: str, connection: Any, populations: Mapping[str, nn.Module]) -> Edge:
-        prefix = path[: path.rindex("connections.")]
-        for end in (prefix + connection.source, prefix + connection.target):
-            if end not in populations:
-                group, name = path.rsplit(".", 2)[0], path.split(".")[-2]
-                raise ValueError(
-                    f"Expected populations at both ends of {path!r}, got none at {end!r}. Delete the connection too: "
-                    f"`del net[{group!r}][{name!r}]`."
-                )
-        return Edge(
-            path, prefix + connection.source, prefix + connection.target, connection.delay, _plastic(connection)
-        )
-
-    def _check_late(self) -> None:
-        for path, module in [("", self), *self.parts().items()]:
-            if waiting := getattr(module, "_late", None):
-                raise ValueError(
-                    f"Expected both ends of every connection, got {len(waiting)} in {path or 'the network'!r} made "
-                    "with `late=True` that still wait for one."
-                )
+    def _ready(self) -> Network:
+        """Return the flat graph for a run that begins now."""
+        network = self.network()
+        for population in network.populations.values():
+            population.refresh()
+        for starter in self._starters.values():
+            starter()
+        return network
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_network": None, "_observers": {}, "_listeners": {}, "_learned": None}
+        heard: dict[str, Any] = {"_observers": {}, "_listeners": {}, "_spike_listeners": {}, "_starters": {}}
+        return {**self.__dict__, **heard, "_network": None, "_learned": None}
 
-    def initial_state(self, inputs: "Tensor | Mapping[str, Tensor]") -> NetworkState:
+    def initial_state(
+        self, inputs: "Tensor | Mapping[str, Tensor] | None" = None, *, batch: int | Sequence[int] | None = None
+    ) -> NetworkState:
         """Return the state before the first step.
 
         Args:
-            inputs: Input of one step, ``(*batch, *shape)``; by address where there are several.
+            inputs: Input of one step, ``(*batch, *shape)``; by address where there are several; None where no input
+                comes from outside.
+            batch: Number of samples, or their shape, where no input says it; default none [1].
         """
         network = self.network()
-        path, x = next(iter(by_address(self, inputs).items()))
-        batch = x.shape[: x.dim() - len(network.populations[path].shape)]
+        sequences = {path: x[None] for path, x in by_address(self, inputs).items()}
+        x = clock_of(network, sequences, steps=1, batch=batch)[0]
 
         def like(population: Any) -> Tensor:
-            return x.new_zeros(()).expand(*batch, *population.shape)
+            return x.new_zeros(()).expand(*x.shape, *population.shape)
 
         edges = [edge for part in network.parts for edge in (*part.inner, *part.outer, *part.streamed)]
         populations: dict[str, Any] = {path: p for path, p in network.populations.items() if not p.takes_input}
@@ -167,9 +131,11 @@ class Neocortex(Container):
     @override
     def forward(
         self,
-        inputs: "Tensor | Mapping[str, Tensor]",
+        inputs: "Tensor | Mapping[str, Tensor] | None" = None,
         state: NetworkState | None = None,
         *,
+        steps: int | str | None = None,
+        batch: int | Sequence[int] | None = None,
         dt: float | None = None,
         outputs: Iterable[str] | None = None,
         modulators: Mapping[str, Tensor | float] | None = None,
@@ -179,8 +145,11 @@ class Neocortex(Container):
         """Run over a sequence. In ``train()``, connections with a rule learn from it.
 
         Args:
-            inputs: ``(time, *batch, *shape)`` of the input layer; by address where there are several.
+            inputs: ``(time, *batch, *shape)`` of the input layer; by address where there are several; None where no
+                input comes from outside.
             state: State before the first step; None for :meth:`initial_state`.
+            steps: How long to run where no input says it: in steps [1], or such as ``"500 ms"``.
+            batch: Number of samples, or their shape, where neither input nor state says it; default none [1].
             dt: Length of a step [ms]; None for the network's own.
             outputs: Addresses of populations, ports or containers whose spikes are returned; None for all populations.
             modulators: Signals of the whole network for rules that wait for one, by name: ``(time, batch)``, or
@@ -196,11 +165,12 @@ class Neocortex(Container):
                 exist; a loop without delay.
             TypeError: An input that is no floating tensor.
         """
-        network = self.network()
-        for population in network.populations.values():
-            population.refresh()
+        network = self._ready()
+        step_length = self.dt if dt is None else dt
         sequences = by_address(self, inputs)
         check_inputs(sequences, network)
+        number = None if steps is None else in_steps(steps, dt=step_length, name="steps")
+        clock = clock_of(network, sequences, steps=number, batch=batch, state=state)
         if outputs is None:
             wanted = [path for path, module in network.populations.items() if not isinstance(module, Source)]
             aliases: dict[str, list[str]] = {}
@@ -209,26 +179,31 @@ class Neocortex(Container):
             aliases = {address: population_paths(self, address) for address in addresses}
             wanted = [path for paths in aliases.values() for path in paths]
         if checkpoint_every is not None:
-            self._check_recomputable(network)
-        step_length = self.dt if dt is None else dt
-        if state is None:
-            state = self.initial_state({path: xs[0] for path, xs in sequences.items()})
-        else:
-            check_state(state, network, next(iter(sequences.items())))
+            check_recomputable(network)
+        state = self._state(network, state, sequences, clock)
+        learning = self._learning(network, modulators or {}, len(clock), step_length)
 
-        learning = self._learning(network, modulators or {}, sequences, step_length)
-
-        def stretch(block: dict[str, Tensor], state: NetworkState) -> tuple[dict[str, Tensor], NetworkState]:
-            return run(network, block, state, dt=step_length, wanted=set(wanted), learning=learning)
+        def stretch(block: Any, state: NetworkState) -> tuple[dict[str, Tensor], NetworkState]:
+            clock, inputs = block
+            return run(network, inputs, state, clock=clock, dt=step_length, wanted=set(wanted), learning=learning)
 
         with torch.set_grad_enabled(torch.is_grad_enabled() and self._needs_graph(sequences, state)):
             ys, after = in_blocks(
-                stretch, sequences, state, detach_every=detach_every, checkpoint_every=checkpoint_every
+                stretch, (clock, sequences), state, detach_every=detach_every, checkpoint_every=checkpoint_every
             )
             if learning is not None:
                 learning.finish()
         found = Outputs({path: ys[path] for path in wanted}, aliases)
         return found, owned(after, [*sequences.values(), *found.values()])
+
+    def _state(
+        self, network: Network, state: NetworkState | None, sequences: Mapping[str, Tensor], clock: Tensor
+    ) -> NetworkState:
+        """Return the state before the first step, checked."""
+        if state is None:
+            return self.initial_state({path: xs[0] for path, xs in sequences.items()}, batch=clock.shape[1:])
+        check_state(state, network, clock.shape[1:])
+        return state
 
     def record(
         self,
@@ -236,8 +211,9 @@ class Neocortex(Container):
         *names: str | Mapping[str, Callable[[Mapping[str, Tensor]], Tensor]],
         every: int = 1,
         last: int | None = None,
-        where: Where | None = None,
+        where: Where | int | None = None,
         detach: bool = True,
+        events: bool = False,
     ) -> AbstractContextManager[Recording]:
         """Record variables while the block runs, call after call; results stay what they are.
 
@@ -253,9 +229,11 @@ class Neocortex(Container):
             names: Variables; or functions of them by name, ``{"excess": lambda step: step["v"] - 1}``.
             every: Keep the first of so many steps [1].
             last: Keep no more than the last so many of these; None for all [1].
-            where: Which neurons: a bool mask, or a slice or indices in the order of ``flatten``. What is not of
-                neurons, such as a constant that all share, is recorded whole.
+            where: Which neurons: so many, evenly spaced; a bool mask; or a slice or indices in the order of
+                ``flatten``. What is not of neurons, such as a constant that all share, is recorded whole.
             detach: Keep the values only; otherwise gradients pass through what is recorded.
+            events: Keep ``spikes`` as events, those of all steps whatever ``every`` says: memory then grows with what
+                fires, not with time. ``recording.events(address)`` returns them.
 
         Returns:
             A context with a :class:`Recording`: ``recording["v1.exc.v"]``, or ``recording["v"]`` where one has it.
@@ -274,7 +252,68 @@ class Neocortex(Container):
             (torch.Size([5, 3, 8]), torch.Size([5, 3, 8]))
         """
         options: dict[str, Any] = {"every": every, "last": last, "where": where, "detach": detach}
-        return recording_of(self, self._address(address), names, **options)
+        return recording_of(self, {self._address(address): names}, events=events, **options)
+
+    def simulate(
+        self,
+        duration: int | str,
+        inputs: Inputs | None = None,
+        state: NetworkState | None = None,
+        *,
+        record: Record | None = None,
+        every: int | str = 1,
+        where: Where | int | None = None,
+        batch: int | Sequence[int] | None = None,
+        dt: float | None = None,
+        modulators: Mapping[str, Tensor | float] | None = None,
+        chunk: int | str | None = None,
+        seed: int | None = None,
+        progress: bool | None = None,
+    ) -> Simulation:
+        """Run for as long as you like, without gradients; keep events and samples instead of whole sequences.
+
+        Time goes by in stretches, of which nothing stays but what is recorded; how long they are changes no result.
+        As in a call, connections with a rule learn in ``train()``, once at the end where their ``when`` is
+        ``"sequence"``. An interrupt from the keyboard ends the run after the stretch under way: what was simulated is
+        returned, with a warning, and goes on from its ``state``; a second one breaks off.
+
+        Args:
+            duration: How long: in steps [1], or as such as ``"500 ms"`` or ``"1.5 s"``.
+            inputs: Of the input layers, one or by address: a tensor ``(time, *batch, *shape)``; a function that returns
+                that for the steps from ``begin`` up to ``end``; or an iterable of blocks ``(time, *batch, *shape)``
+                that follow each other. A function is asked for the first step beforehand.
+            state: State before the first step; None for :meth:`initial_state`.
+            record: Addresses whose spikes are kept as events, or variables by address, ``{"l4.exc": ["spikes", "v"]}``;
+                None for the spikes of every population.
+            every: Keep the first of so many steps, or of such a time, of variables other than spikes.
+            where: Of which neurons such variables are kept: so many, or as :meth:`record` takes them.
+            batch: Number of samples, or their shape, where neither input nor state says it; default none [1].
+            dt: Length of a step [ms]; None for the network's own.
+            modulators: Signals for rules, as in a call, of the whole duration.
+            chunk: Length of a stretch, in steps [1] or as a time; None for what memory and speed suggest.
+            seed: Of what is drawn during this run only; None to draw from torch's generator as it is.
+            progress: Whether to show how far it is; None for after two seconds on a terminal.
+
+        Returns:
+            Events by address, rates, sampled variables, the state after the last step, and how long it took.
+
+        Raises:
+            ValueError: A duration that is no whole number of steps; an input that is missing or does not fit; rules
+                that wait for modulators which are not given.
+
+        Example:
+            >>> import conex_nn as cx
+            >>> net = Neocortex(retina=cx.InputLayer(4), v1=cx.Population(8, cx.LIF()), dt=0.5)
+            >>> _ = net.connect("retina", "v1", cx.Dense, init=nn.init.ones_)
+            >>> found = net.simulate("1 s", torch.ones(2000, 4), record={"v1": ["spikes", "v"]})
+            >>> found.rates(), len(found.events["v1"].between("500 ms"))
+            ({'v1': 333.0}, 1336)
+            >>> found["v"].shape  # (time, *shape)
+            torch.Size([2000, 8])
+        """
+        options: dict[str, Any] = {"record": record, "every": every, "where": where, "batch": batch, "seed": seed}
+        options |= {"modulators": modulators, "chunk": chunk, "progress": progress}
+        return simulated(self, duration, inputs, state, dt=self.dt if dt is None else dt, **options)
 
     def profile(self) -> AbstractContextManager[Profile]:
         """Measure what each population, connection and rule costs while the block runs, backward passes included.
@@ -299,28 +338,12 @@ class Neocortex(Container):
         return any(x.requires_grad for x in (*self.parameters(), *leaves))
 
     def _learning(
-        self, network: Network, modulators: Mapping[str, Tensor | float], sequences: Mapping[str, Tensor], dt: float
+        self, network: Network, modulators: Mapping[str, Tensor | float], steps: int, dt: float
     ) -> Learning | None:
         """Return what this call learns."""
-        learning = {path: connection for path, connection in network.connections.items() if connection.learns}
-        rules: list[Any] = [c.rule for c in network.connections.values() if c.rule is not None]
-        if not learning:
-            known = [name for rule in rules for name in rule.modulators()]  # a rule that is frozen needs none
-            for name in modulators:
-                if name not in known:
-                    names = ", ".join(dict.fromkeys(known)) or "none, since no rule waits for one"
-                    raise ValueError(f"Expected `modulators` to be of {names}, got {name!r}.{nearest(name, known)}")
-            return None
-        if waiting := self.waits_for():
-            call = f"`net.learn({waiting[0]}=...)`"
-            raise RuntimeError(
-                f"Expected {call} after each sequence in train(), got another sequence while a rule still waits for "
-                f"{', '.join(map(repr, waiting))}. Call it, or `net.discard()` what waits; or give `modulators` to the "
-                "call itself."
-            )
-        found = Learning(learning, modulators, steps=len(next(iter(sequences.values()))), dt=dt)
-        self._learned = found
-        return found
+        learning = learning_of(network, modulators, steps=steps, dt=dt, waiting=self.waits_for())
+        self._learned = learning or self._learned
+        return learning
 
     def waits_for(self) -> list[str]:
         """Return the names of the modulators for which rules wait since the last call, to go on in :meth:`learn`."""
@@ -358,36 +381,3 @@ class Neocortex(Container):
             )
         learned: Any = self._learned
         learned.learn(modulators)
-
-    def _check_recomputable(self, network: Network) -> None:
-        """Raise where a backward pass that computes steps again would find that the network has changed."""
-        for path, connection in network.connections.items():
-            if connection.learns:
-                raise ValueError(
-                    f"Expected `checkpoint_every` only where nothing is learned on the way, got {path!r} with a rule "
-                    "in train(). Use `eval()`, `switch` the rule off, or `detach_every`."
-                )
-        slow = (ActivityHomeostasis, AdaptiveThreshold, VoltageHomeostasis, Homeostasis)
-        for path, population in network.populations.items():
-            learning = [m for m in population.modules() if isinstance(m, slow) and m.training and m.enabled]
-            if learning:
-                raise ValueError(
-                    f"Expected `checkpoint_every` only where nothing is learned on the way, got {path!r} with "
-                    f"{type(learning[0]).__name__} in train(). Use `eval()`, `switch` it off, or `detach_every`."
-                )
-
-
-def _plastic(connection: Any) -> bool:
-    """Whether the weights of a connection change after every step."""
-    return connection.learns and connection.when == "step"
-
-
-def _check_once(populations: Mapping[str, nn.Module]) -> None:
-    """Raise where one population is at two addresses: it would have one state for both."""
-    seen: dict[int, str] = {}
-    for path, population in populations.items():
-        if (before := seen.setdefault(id(population), path)) != path:
-            raise ValueError(
-                f"Expected each population to be in a network once, got {before!r} again as {path!r}. "
-                "Use `replicate()` for another of its kind."
-            )

@@ -125,7 +125,8 @@ def profiled(net: Any) -> Iterator[Profile]:
     found = Profile()
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
     with ExitStack() as stack:
-        _mark(net, "forward", _ENGINE, stack)
+        for method in ("forward", "simulate"):
+            _mark(net, method, _ENGINE, stack)
         for path, population in net.populations().items():
             _mark(population.axon, "forward", ("population", path), stack)
             if not isinstance(population, Source):

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 
 from conex_nn.structure.addresses import resolve
 from conex_nn.structure.connection import Connection
+from conex_nn.structure.events import Events
+from conex_nn.structure.listeners import join
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.recording import Recording, nearest
 from conex_nn.structure.synapsis import Synapsis
@@ -39,49 +41,57 @@ def in_backward() -> bool:
 @contextmanager
 def recording_of(
     net: Any,
-    address: str,
-    names: Sequence[str | Mapping[str, Function]],
+    asked: Mapping[str, Sequence[str | Mapping[str, Function]]],
     *,
     every: int,
     last: int | None,
-    where: Where | None,
+    where: Where | int | None,
     detach: bool,
+    events: bool = False,
 ) -> Iterator[Recording]:
     """Record variables of a network while the block runs: see ``Neocortex.record``.
 
     Args:
         net: The network.
-        address: Of populations, connections or behaviors.
-        names: Of variables, or functions of them by name.
+        asked: Variables, or functions of them by name, by the address of populations, connections or behaviors.
         every: Keep the first of so many steps [1].
         last: Keep the last so many of these [1].
         where: Which neurons.
         detach: Keep the values only.
+        events: Keep spikes as events.
 
     Example:
         >>> import conex_nn as cx
         >>> net = cx.Neocortex(retina=cx.InputLayer(4))
         >>> options = {"every": 1, "last": None, "where": None, "detach": True}
-        >>> with recording_of(net, "retina", ["spikes"], **options) as rec:
+        >>> with recording_of(net, {"retina": ["spikes"]}, **options) as rec:
         ...     _ = net(torch.ones(3, 1, 4))
         >>> rec["retina.sensory.spikes"].shape
         torch.Size([3, 1, 4])
     """
-    wanted, functions = _names(names)
-    targets, prefix, exact = _targets(net, address)
-    wanted = [prefix + name for name in wanted]
-    looks = {path: _looks(module) for path, module in targets.items()}
-    _check_names(address, wanted, looks, exact=exact)
-    chosen = {path: [name for name in wanted if name in looks[path]] for path in targets}
-    own = {path: () if isinstance(module, Source) and not exact else functions for path, module in targets.items()}
-    chosen = {path: [*names, *own[path]] for path, names in chosen.items() if names or own[path]}
-    variables = {f"{path}.{name}": name for path, names in chosen.items() for name in names}
+    watches: list[tuple[Any, ...]] = []
+    variables: dict[str, str] = {}
+    for address, names in asked.items():
+        wanted, functions = _names(names)
+        if events and last is not None and "spikes" in wanted:
+            raise ValueError(f"Expected no `last` where spikes are kept as `events`, all of them, got {last}.")
+        targets, prefix, exact = _targets(net, address)
+        wanted = [prefix + name for name in wanted]
+        looks = {path: _looks(module) for path, module in targets.items()}
+        _check_names(address, wanted, looks, exact=exact)
+        for path, module in targets.items():
+            own = () if isinstance(module, Source) and not exact else functions
+            silent = events and not exact and not getattr(module, "spiking", True)
+            chosen = [name for name in wanted if name in looks[path] and not (silent and name == "spikes")]
+            chosen = [name for name in (*chosen, *own) if f"{path}.{name}" not in variables]
+            if chosen:
+                watches.append((path, module, looks[path], chosen, functions))
+                variables |= {f"{path}.{name}": name for name in chosen}
     recording = Recording(variables, every=every, last=last)
     with ExitStack() as stack:
-        for path, names in chosen.items():
-            module = targets[path]
+        for path, module, looks, names, functions in watches:
             watch = _OfConnection if isinstance(module, Connection) else _OfPopulation
-            watch(recording, path, module, looks[path], names, functions, where, detach).listen(net, stack)
+            watch(recording, path, module, looks, names, functions, where, detach, events).listen(net, stack)
         yield recording
 
 
@@ -150,27 +160,6 @@ def _check_names(address: str, wanted: list[str], looks: Mapping[str, Mapping[st
             raise ValueError(f"Expected a variable of {where}, got {name!r}.{nearest(name, known)}")
 
 
-class _Several(list[Callable[[Any], None]]):
-    """Listeners at one place, each of which hears everything."""
-
-    def __call__(self, heard: Any) -> None:
-        for listener in self:
-            listener(heard)
-
-
-def _join(places: dict[str, Any], path: str, listener: Callable[[Any], None], stack: ExitStack) -> None:
-    """Listen at a place, beside those who do already, until the stack unwinds."""
-    several = places.setdefault(path, _Several())
-    several.append(listener)
-
-    def leave() -> None:
-        del several[next(i for i, other in enumerate(several) if other is listener)]
-        if not several:
-            places.pop(path, None)
-
-    stack.callback(leave)
-
-
 class _Watch(ABC):
     """Watches one population or connection."""
 
@@ -182,14 +171,16 @@ class _Watch(ABC):
         looks: Mapping[str, Any],
         names: Sequence[str],
         functions: Mapping[str, Function],
-        where: Where | None,
+        where: Where | int | None,
         detach: bool,
+        events: bool,
     ) -> None:
         self.recording, self.path, self.module, self.looks = recording, path, module, looks
-        self.names, self.functions, self.detach = list(names), functions, detach
+        self.names, self.functions, self.detach, self.events = list(names), functions, detach, events
         of: Any = module.synapse.target_shape if isinstance(module, Connection) else module.shape
         self.shape = torch.Size(of)
         self.neurons = None if where is None else _neurons(where, self.shape, path)
+        self.as_many = isinstance(where, int)
 
     def watch(self, seen: Any) -> None:
         """Look at a step of a population or a block of currents."""
@@ -220,7 +211,8 @@ class _Watch(ABC):
         """Return how what is selected of values is laid out."""
         if not self.of_neurons(values):
             return {"axes": values.dim() - time}
-        return {"axes": len(self.shape) if self.neurons is None else 1, "neurons": self.neurons}
+        axes = len(self.shape) if self.neurons is None else 1
+        return {"axes": axes, "neurons": self.neurons, "shape": self.shape}
 
 
 class _OfPopulation(_Watch):
@@ -228,18 +220,39 @@ class _OfPopulation(_Watch):
 
     def listen(self, net: Any, stack: ExitStack) -> None:
         self.steps = 0
-        self.of_axon = [name for name in self.names if name in ("spikes", "output") and name not in self.functions]
-        of_step = [name for name in self.names if name not in self.of_axon]
+        of_output = [name for name in self.names if name in ("spikes", "output") and name not in self.functions]
+        of_step = [name for name in self.names if name not in of_output]
+        self.of_events = [name for name in of_output if name == "spikes" and self.events]
+        self.of_axon = [name for name in of_output if name not in self.of_events]
         if isinstance(self.module, Source) and self.functions:
             raise ValueError(f"Expected functions of the variables of populations, got input at {self.path!r}.")
+        if self.of_events and not getattr(self.module, "spiking", True):
+            raise ValueError(
+                f"Expected a population that spikes, to keep its spikes as events, got {self.path!r} of "
+                f"{type(self.module.neuron).__name__}, which does not. Record its 'output'."
+            )
         self.entries: dict[str, deque[Tensor]] = {name: deque(maxlen=self.recording.last) for name in of_step}
         self.layouts: dict[str, dict[str, Any]] = {}
+        if self.of_events:
+            join(net._spike_listeners, self.path, self.hear, stack)
         if of_step:
-            _join(net._observers, self.path, self.watch, stack)
-            stack.callback(net.register_forward_pre_hook(self.forget).remove)
-        stack.callback(self.module.axon.register_forward_hook(self.flush).remove)
+            join(net._observers, self.path, self.watch, stack)
+            join(net._starters, "", self.forget, stack)
+        if of_step or self.of_axon:
+            stack.callback(self.module.axon.register_forward_hook(self.flush).remove)
 
-    def forget(self, *_: Any) -> None:
+    def hear(self, spikes: Tensor | Events, dt: float) -> None:
+        """Keep the spikes of a stretch of time as events, of whatever kind they come."""
+        if in_backward():
+            return
+        if isinstance(spikes, Tensor):
+            layout = self.layout(spikes, time=1)
+            heard = Events.of(self.select(spikes), axes=layout["axes"], dt=dt, shape=self.shape, neurons=self.neurons)
+        else:
+            heard = spikes if self.neurons is None else spikes.only(self.neurons)
+        self.recording.put_events(self.key("spikes"), heard)
+
+    def forget(self) -> None:
         """Forget the steps of a run that came to no end."""
         self.steps = 0
         for entries in self.entries.values():
@@ -273,9 +286,9 @@ class _OfConnection(_Watch):
 
     def listen(self, net: Any, stack: ExitStack) -> None:
         self.weight: Tensor | None = None
-        if self.neurons is not None and "weight" in self.names:
+        if self.neurons is not None and not self.as_many and "weight" in self.names:
             raise ValueError(f"Expected `where` for values of neurons, got the weight of {self.path!r}.")
-        _join(net._listeners, self.path, self.watch, stack)
+        join(net._listeners, self.path, self.watch, stack)
 
     def look(self, current: Tensor) -> None:
         for name in self.names:
@@ -306,9 +319,14 @@ class _OfConnection(_Watch):
         return self.weight  # pyright: ignore[reportReturnType]
 
 
-def _neurons(where: Where, shape: torch.Size, path: str) -> Tensor:
+def _neurons(where: Where | int, shape: torch.Size, path: str) -> Tensor:
     """Return which neurons were asked for, in the order of ``flatten``."""
     n = shape.numel()
+    if isinstance(where, int) and not isinstance(where, bool):
+        if where < 1:
+            raise ValueError(f"Expected `where` to be a number of neurons of at least 1 [1], got {where}.")
+        number = min(where, n)
+        return torch.arange(number) * n // number
     if isinstance(where, slice):
         return torch.arange(n)[where]
     index = torch.as_tensor(where)

@@ -3,25 +3,16 @@
 import difflib
 import importlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from typing_extensions import override
 
-__all__ = ["Events", "Recording", "nearest"]
+from conex_nn.structure.events import Events
 
-
-class Events(NamedTuple):
-    """When which neuron of which sample fired, in the order of time."""
-
-    time: Tensor
-    """Step of each event, from 0 at the first one recorded [1]."""
-    sample: Tensor
-    """Its place in the batch [1]."""
-    neuron: Tensor
-    """Which neuron of the population, counted in the order of ``flatten`` [1]."""
+__all__ = ["Recording", "nearest"]
 
 
 @dataclass
@@ -37,6 +28,10 @@ class _Track:
     """How many of the last axes count neurons; None where nobody said: all but time and one of samples."""
     neurons: Tensor | None = None
     """Which neurons were chosen, where not all."""
+    shape: torch.Size | None = None
+    """Shape of the population; None where nobody said."""
+    events: list[Events] = field(default_factory=list)
+    """What was kept as events, in place of the pieces."""
 
 
 class Recording(Mapping[str, Tensor]):
@@ -73,7 +68,15 @@ class Recording(Mapping[str, Tensor]):
         self._tracks: dict[str, _Track] = {name: _Track() for name in names}
         self._variables = names if isinstance(names, Mapping) else {n: n.rpartition(".")[2] for n in self._tracks}
 
-    def append(self, name: str, piece: Tensor, *, axes: int | None = None, neurons: Tensor | None = None) -> None:
+    def append(
+        self,
+        name: str,
+        piece: Tensor,
+        *,
+        axes: int | None = None,
+        neurons: Tensor | None = None,
+        shape: torch.Size | None = None,
+    ) -> None:
         """Add what one call of a module gave.
 
         Args:
@@ -81,15 +84,23 @@ class Recording(Mapping[str, Tensor]):
             piece: Its values at every step, time first.
             axes: How many of its last axes count neurons [1].
             neurons: Which neurons they are, where not all.
+            shape: Shape of their population.
         """
         kept = piece[-self._tracks[name].steps % self.every :: self.every]
         if self.last is not None:
             kept = kept[-self.last :]
         kept = kept if len(kept) == len(piece) else kept.clone()  # a view would keep all of it in memory
-        self.put(name, kept, steps=len(piece), axes=axes, neurons=neurons)
+        self.put(name, kept, steps=len(piece), axes=axes, neurons=neurons, shape=shape)
 
     def put(
-        self, name: str, entries: Tensor | None, *, steps: int, axes: int | None = None, neurons: Tensor | None = None
+        self,
+        name: str,
+        entries: Tensor | None,
+        *,
+        steps: int,
+        axes: int | None = None,
+        neurons: Tensor | None = None,
+        shape: torch.Size | None = None,
     ) -> None:
         """Add what was kept of a stretch of time already: see :meth:`kept`.
 
@@ -99,17 +110,30 @@ class Recording(Mapping[str, Tensor]):
             steps: Steps that have passed [1].
             axes: How many of the last axes count neurons [1].
             neurons: Which neurons they are, where not all.
+            shape: Shape of their population.
         """
         track = self._tracks[name]
         track.entries += len(self.kept(name, steps))
         track.steps += steps
-        track.axes, track.neurons = axes, neurons
+        track.axes, track.neurons, track.shape = axes, neurons, shape
         if entries is not None and len(entries):
             track.pieces.append(entries)
         if self.last is not None:
             held = sum(map(len, track.pieces))
             while track.pieces and held - len(track.pieces[0]) >= self.last:
                 held -= len(track.pieces.pop(0))
+
+    def put_events(self, name: str, events: Events) -> None:
+        """Add the spikes of a stretch of time as events, all of them: ``every`` and ``last`` are not for these.
+
+        Args:
+            name: ``address.variable``.
+            events: The spikes.
+        """
+        track = self._tracks[name]
+        track.steps += events.steps
+        track.axes, track.neurons = (len(events.shape) if events.neurons is None else 1), events.neurons
+        track.events.append(events)
 
     def kept(self, name: str, steps: int) -> range:
         """Return which of the coming steps are to be kept, from 0 at the next one.
@@ -136,6 +160,8 @@ class Recording(Mapping[str, Tensor]):
     def __getitem__(self, name: str) -> Tensor:
         name = self._full(name)
         track = self._tracks[name]
+        if track.events:
+            return self._joined(track).dense()
         if not track.pieces:
             raise RuntimeError(
                 f"Expected {name!r} to have been recorded, got nothing: its module was not called inside the `with` "
@@ -157,8 +183,11 @@ class Recording(Mapping[str, Tensor]):
         Args:
             name: ``address.variable``.
         """
-        number, name = len(self[name]), self._full(name)
-        entries = self._tracks[name].entries
+        name = self._full(name)
+        track = self._tracks[name]
+        if track.events:
+            return torch.arange(track.steps)
+        number, entries = len(self[name]), track.entries
         return torch.arange(entries - number, entries) * self.every
 
     def laid_out(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
@@ -198,13 +227,24 @@ class Recording(Mapping[str, Tensor]):
             >>> recording = Recording(["a.spikes"])
             >>> recording.append("a.spikes", torch.tensor([[[0.0, 1.0]], [[1.0, 1.0]]]))
             >>> recording.events("a")
-            Events(time=tensor([0, 1, 1]), sample=tensor([0, 0, 0]), neuron=tensor([1, 0, 1]))
+            Events(3 in 2 steps, shape=(2,), batch=(1,))
         """
         spikes = f"{address}.spikes".strip(".")
-        name = address if address in self._tracks and spikes not in self._tracks else spikes
-        values, steps, neurons = self.laid_out(name)
-        time, sample, neuron = values.nonzero().unbind(1)
-        return Events(steps.to(time.device)[time], sample, neurons.to(time.device)[neuron])
+        name = self._full(address if address in self._tracks and spikes not in self._tracks else spikes)
+        track = self._tracks[name]
+        if track.events:
+            return self._joined(track)
+        values, steps = self[name], self.steps(name)
+        axes = max(values.dim() - 2, 1) if track.axes is None else track.axes
+        found = Events.of(values, axes=axes, shape=track.shape, neurons=track.neurons)
+        begin, time = int(steps[0]), steps.to(torch.int32)[found.time]
+        return replace(found, time=time, begin=begin, steps=int(steps[-1]) - begin + self.every)
+
+    def _joined(self, track: _Track) -> Events:
+        """Return all events of a variable, which are one piece from then on."""
+        if len(track.events) > 1:
+            track.events = [Events.joined(track.events)]
+        return track.events[0]
 
     def to_numpy(self) -> dict[str, Any]:
         """Return every variable as an array, by its name.
@@ -228,6 +268,11 @@ class Recording(Mapping[str, Tensor]):
         """
         pandas, tables = _library("pandas"), []
         for name in self:
+            if events and self._tracks[name].events:
+                found = self._joined(self._tracks[name])
+                columns = {key: _array(getattr(found, key).long()) for key in ("time", "sample", "neuron")}
+                tables.append(pandas.DataFrame({"name": name, **columns, "value": 1.0}))
+                continue
             values, steps, neurons = self.laid_out(name)
             chosen = (values != 0 if events else torch.ones_like(values, dtype=torch.bool)).nonzero().unbind(1)
             time, sample, neuron = (index.cpu() for index in chosen)

@@ -31,12 +31,10 @@ def test_intervals_stay_within_a_train():
 
 def test_intervals_of_events_are_those_of_the_spikes():
     spikes = poisson(200, 3, 5, probability=0.1)
-    time, sample, neuron = spikes.nonzero().unbind(1)
-    dense, events = intervals(spikes), intervals(Events(time, sample, neuron))
+    dense, events = intervals(spikes, dt=0.5), intervals(Events.of(spikes, dt=0.5))
     assert torch.equal(dense.length, events.length)
-    assert torch.equal(dense.train, events.train)  # all of them fire
-    empty = torch.zeros(0, dtype=torch.long)
-    assert len(intervals(Events(empty, empty, empty)).length) == 0
+    assert torch.equal(dense.train, events.train)
+    assert len(intervals(Events.of(torch.zeros(9, 3))).length) == 0
 
 
 def test_a_poisson_process_has_one():

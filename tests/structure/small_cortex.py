@@ -57,4 +57,6 @@ def hooks(net):
         sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in modules)
         + len(net._observers)
         + len(net._listeners)
+        + len(net._spike_listeners)
+        + len(net._starters)
     )

@@ -21,7 +21,9 @@ def models():
         "lif soft": lambda: cx.LIF(tau_mem=10.0, soft_reset=True),
         "if": lambda: cx.IF(capacitance=12.0),
         "elif": lambda: cx.ELIF(tau_mem=10.0, delta_t=0.1, v_rh=0.8, refractory_time=2.0),
-        "aelif": lambda: cx.AELIF(tau_mem=10.0, delta_t=0.1, v_rh=0.8, tau_w=[30.0, 80.0], a=[0.01, 0.0], b=[0.02, 0.05]),
+        "aelif": lambda: cx.AELIF(
+            tau_mem=10.0, delta_t=0.1, v_rh=0.8, tau_w=[30.0, 80.0], a=[0.01, 0.0], b=[0.02, 0.05]
+        ),
         "izhikevich": lambda: cx.Izhikevich(),
     }
 
@@ -37,10 +39,23 @@ def network(make, *, tau_syn=None, seed=0, gain=1.0):
     delay = torch.randint(1, 20, (360,))
     layer.connect("exc", "inh", cx.Sparse, density=0.1, delay=delay, init=init, latency=0)
     layer.connect("inh", "exc", cx.Sparse, density=0.1, delay=3, init=init)
-    layer.connect("exc", "exc", cx.Dense, init=partial(nn.init.uniform_, a=0.0, b=0.1 * gain), axon_delay=torch.randint(0, 5, (60,)))
+    layer.connect(
+        "exc",
+        "exc",
+        cx.Dense,
+        init=partial(nn.init.uniform_, a=0.0, b=0.1 * gain),
+        axon_delay=torch.randint(0, 5, (60,)),
+    )
     layer.connect("inh", "inh", cx.OneToOne, init=init, compartment="fast", latency=4)
     net = cx.Neocortex(eye=cx.InputLayer(20), cortex=layer, dt=0.5)
-    net.connect("eye", "cortex.exc", cx.Sparse, density=0.3, delay=torch.randint(0, 7, (360,)), init=partial(nn.init.uniform_, a=0.0, b=3.0 * gain))
+    net.connect(
+        "eye",
+        "cortex.exc",
+        cx.Sparse,
+        density=0.3,
+        delay=torch.randint(0, 7, (360,)),
+        init=partial(nn.init.uniform_, a=0.0, b=3.0 * gain),
+    )
     return net.double()
 
 

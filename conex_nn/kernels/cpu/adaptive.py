@@ -4,7 +4,17 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 v_rest, then decay, coupling and jump of each adaptation current.
 """
 
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, inline, locate, make_exp, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import (
+    as_double,
+    as_pointer,
+    choose,
+    fetch_add,
+    inline,
+    locate,
+    make_exp,
+    offset,
+    sweep,
+)
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
 __all__ = ["backward", "forward", "make_exponential"]
@@ -39,22 +49,21 @@ def make_exponential(real):
                 + (rows[width + p] * (current[i] - fired[i]) + rows[2 * width + p])
                 + rows[6 * width + p] * upstroke
             )
-            x = zero if abs(x) < tiny else x
-            holds = left[i] > half * dt
-            x = before if holds else x
-            fires = x >= threshold and not holds
-            rest = left[i] - dt
-            left[i] = rows[5 * width + p] if fires else (rest if rest > zero else zero)
-            fired[i] = one if fires else zero
+            rest = left[i]
+            holds = rest > half * dt
+            x = choose(holds, before, choose(abs(x) < tiny, zero, x))
+            s = choose(holds, zero, choose(x >= threshold, one, zero))
+            left[i] = choose(s > zero, rows[5 * width + p], max(rest - dt, zero))
+            fired[i] = s
             after = x - (threshold - reset) if soft else reset
-            v[i] = after if fires else x
+            v[i] = choose(s > zero, after, x)
 
     @sweep
     def adapt(own, rows, width, step, v, w, fired, n):
         for i in range(n):
             p = i * step
             y = own[p] * w[i] + (own[width + p] * (v[i] - rows[9 * width + p]) + own[2 * width + p] * fired[i])
-            w[i] = zero if abs(y) < tiny else y
+            w[i] = choose(abs(y) < tiny, zero, y)
 
     @inline
     def advance(current, rows, width, step, apart, currents, v, w, left, fired, dt, soft, n):

@@ -36,7 +36,7 @@ POPULATION, CONNECTION = 18, 12
 RING = {
     "cells": (
         "n", "first", "model", "rows", "period", "v", "left", "w", "currents", "soft", "channels", "channels_end",
-        "given", "given_events", "given_values", "chunks", "chunks_end", "spikes",
+        "given", "given_events", "given_values", "chunks", "chunks_end", "spikes", "injected", "injected_period",
     ),
     "channel": (
         "n", "ring", "links", "links_end", "current", "keep", "keep_period", "factor", "factor_period", "outside",
@@ -45,6 +45,9 @@ RING = {
     "link": (
         "source", "kind", "delay", "late", "weights", "weight_step", "begins", "long_begins", "targets", "wide_targets",
         "delays", "wide_delays", "factor",
+    ),
+    "draw": (
+        "seed", "step", "samples", "bars", "counts", "bar", "weight", "weight_period",
     ),
     "probe": ("cells", "neurons", "count", "every", "out"),
 }  # fmt: skip

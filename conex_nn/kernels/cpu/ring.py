@@ -11,7 +11,18 @@ from numba import types
 
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.adaptive import make_exponential
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, finish, inline, offset, prefetch, sweep, wait
+from conex_nn.kernels.cpu.intrinsics import (
+    as_double,
+    as_pointer,
+    choose,
+    fetch_add,
+    finish,
+    inline,
+    offset,
+    prefetch,
+    sweep,
+    wait,
+)
 from conex_nn.kernels.cpu.lif import make_step
 from conex_nn.kernels.cpu.traces import make_list
 
@@ -19,7 +30,7 @@ __all__ = ["run"]
 
 (
     N, FIRST, MODEL, ROWS, PERIOD, V, LEFT, W, CURRENTS, SOFT, CHANNELS, CHANNELS_END,
-    GIVEN, GIVEN_EVENTS, GIVEN_VALUES, CHUNKS, CHUNKS_END, SPIKES,
+    GIVEN, GIVEN_EVENTS, GIVEN_VALUES, CHUNKS, CHUNKS_END, SPIKES, INJECTED, INJECTED_PERIOD,
 ) = range(len(of.RING["cells"]))  # fmt: skip
 (
     _, RING, LINKS, LINKS_END, CURRENT, KEEP, KEEP_PERIOD, FACTOR, FACTOR_PERIOD, OUTSIDE, OUTSIDE_STRIDE, DRAWS,
@@ -29,7 +40,8 @@ __all__ = ["run"]
     SOURCE, KIND, DELAY, LATE, WEIGHTS, WEIGHT_STEP, BEGINS, LONG_BEGINS, TARGETS, WIDE_TARGETS, DELAYS, WIDE_DELAYS,
     SIZE,
 ) = range(len(of.RING["link"]))  # fmt: skip
-CELLS, CHANNEL, LINK, PROBE = (len(fields) for fields in of.RING.values())
+SEED, STEP, SAMPLES, BARS, COUNTS, BAR, WEIGHT, WEIGHT_PERIOD = range(len(of.RING["draw"]))
+CELLS, CHANNEL, LINK, DRAW, PROBE = (len(fields) for fields in of.RING.values())
 
 LIF, EXPONENTIAL, IZHIKEVICH, GIVEN_ONLY = 0, 1, 2, 3
 
@@ -144,9 +156,71 @@ def make_send(real):
     return row, ready
 
 
+def make_draw(real):
+    """Make what adds Poisson numbers of arrivals: functional.poisson_counts of functional.random_bits."""
+    word, golden, apart = types.int64(0xFFFFFFFF), types.int64(0x9E3779B9), types.int64(0x85EBCA77)
+
+    @inline
+    def finish_word(x):
+        x = types.uint32((x ^ (x >> types.uint32(16))) * types.uint32(0x85EBCA6B))
+        x = types.uint32((x ^ (x >> types.uint32(13))) * types.uint32(0xC2B2AE35))
+        return types.uint32(x ^ (x >> types.uint32(16)))
+
+    @inline
+    def stir(state, number):
+        return types.int64(finish_word(types.uint32((state + number * golden) & word)))
+
+    @sweep
+    def bits(out, one, other, first, n):
+        for j in range(n):
+            x = finish_word(types.uint32(one + types.uint32(first + types.uint32(j)) * types.uint32(0x9E3779B9)))
+            out[j] = types.int32(finish_word(types.uint32(x ^ other)) ^ types.uint32(0x80000000))
+
+    @sweep
+    def reach(found, drawn, bar, n):
+        for j in range(n):
+            found[j] += choose(drawn[j] >= bar, real(1), real(0))
+
+    @sweep
+    def add(ring, found, weight, step, n):
+        for j in range(n):
+            ring[j] += weight[j * step] * found[j]
+
+    @inline
+    def draw(record, ring, found, drawn, t, b, begin, n):
+        """Add what arrives at some neurons in a step."""
+        low, high = record[SEED] & word, (record[SEED] >> 32) & word
+        step, sample = (record[STEP] + t) & word, as_pointer(record[SAMPLES], types.int64)[b] & word
+        one = stir(stir(stir(low, high), step), sample)
+        other = stir(stir(stir(high ^ apart, low), sample), step)
+        bits(drawn, types.uint32(one), types.uint32(other), types.uint32(begin), n)
+        for j in range(n):
+            found[j] = real(0)
+        bars, counts = as_pointer(record[BARS], types.int64), record[COUNTS]
+        if record[BAR] == 0:
+            for k in range(counts):
+                reach(found, drawn, types.int32(bars[k]), n)
+        else:
+            own = as_pointer(record[BAR], types.int32)
+            for j in range(n):
+                row = types.int64(own[begin + j]) * counts
+                k = 0
+                while k < counts and types.int64(drawn[j]) >= bars[row + k]:
+                    k += 1
+                found[j] = real(k)
+        weight = as_pointer(record[WEIGHT], real)
+        if record[WEIGHT_PERIOD] == 1:
+            add(ring, found, weight, 0, n)
+        else:
+            add(ring, found, offset(weight, begin), 1, n)
+
+    return draw
+
+
 def make_receive(real):
     """Make what empties a place in the ring, lets the synaptic current decay, and hands it to the membrane."""
     zero, tiny = real(0), real(1e-30)
+    draw = make_draw(real)
 
     @sweep
     def at_once(current, ring, n):
@@ -158,7 +232,7 @@ def make_receive(real):
     def decaying(current, ring, synaptic, keep, keep_step, factor, factor_step, n):
         for j in range(n):
             x = keep[j * keep_step] * synaptic[j] + ring[j]
-            x = zero if abs(x) < tiny else x
+            x = choose(abs(x) < tiny, zero, x)
             ring[j] = zero
             synaptic[j] = x
             current[j] += factor[j * factor_step] * x
@@ -167,7 +241,7 @@ def make_receive(real):
     def alike(current, ring, synaptic, keep, factor, n):
         for j in range(n):
             x = keep * synaptic[j] + ring[j]
-            x = zero if abs(x) < tiny else x
+            x = choose(abs(x) < tiny, zero, x)
             ring[j] = zero
             synaptic[j] = x
             current[j] += factor * x
@@ -182,12 +256,28 @@ def make_receive(real):
         for j in range(n):
             ring[j] = zero
 
+    @sweep
+    def fill(current, injected, step, n):
+        for j in range(n):
+            current[j] = injected[j * step]
+
     @inline
-    def receive(channel, current, t, b, batch, slots, begin, n):
+    def start(cells, current, begin, n):
+        if cells[INJECTED] == 0:
+            clear(current, n)
+        elif cells[INJECTED_PERIOD] == 1:
+            fill(current, as_pointer(cells[INJECTED], real), 0, n)
+        else:
+            fill(current, offset(as_pointer(cells[INJECTED], real), begin), 1, n)
+
+    @inline
+    def receive(channel, draws, current, found, drawn, t, b, batch, slots, begin, n):
         m = channel[0]
         ring = offset(as_pointer(channel[RING], real), ((t & (slots - 1)) * batch + b) * m + begin)
         if channel[OUTSIDE] != 0:
             add(ring, offset(as_pointer(channel[OUTSIDE], real), t * channel[OUTSIDE_STRIDE] + b * m + begin), n)
+        for d in range(channel[DRAWS], channel[DRAWS_END]):
+            draw(offset(draws, d * DRAW), ring, found, drawn, t, b, begin, n)
         if channel[CURRENT] == 0:
             at_once(current, ring, n)
             return
@@ -203,7 +293,7 @@ def make_receive(real):
                 offset(factor, factor_step * begin), factor_step, n,
             )  # fmt: skip
 
-    return receive, clear
+    return receive, start, clear
 
 
 def make_advance(real):
@@ -220,9 +310,9 @@ def make_advance(real):
             charged = x + dt * (real(0.04) * x * x + real(5) * x + real(140) - u[i] + current[i])
             fires = charged >= rows[4 * width + p]
             after = u[i] + dt * (rows[p] * (rows[width + p] * x - u[i]))
-            fired[i] = one if fires else zero
-            v[i] = rows[2 * width + p] if fires else charged
-            u[i] = after + rows[3 * width + p] if fires else after
+            fired[i] = choose(fires, one, zero)
+            v[i] = choose(fires, rows[2 * width + p], charged)
+            u[i] = after + choose(fires, rows[3 * width + p], zero)
 
     @inline
     def advance(cells, current, fired, b, batch, begin, n, dt):
@@ -258,7 +348,7 @@ def make_advance(real):
 def run(real):
     """Make the kernel that advances populations over some steps."""
     (send, ready), list_events = make_send(real), make_list(real)
-    receive, clear = make_receive(real)
+    receive, start, clear = make_receive(real)
     advance = make_advance(real)
     one = real(1)
 
@@ -297,10 +387,10 @@ def run(real):
                 send(link, ring, stride, slots - 1, at, types.int64(fired[k]), size, low, high, m)
 
     @inline
-    def update(cells, channels, t, b, begin, n, batch, slots, current, fired, dt):
-        clear(current, n)
+    def update(cells, channels, draws, t, b, begin, n, batch, slots, current, fired, drawn, dt):
+        start(cells, current, begin, n)
         for c in range(cells[CHANNELS], cells[CHANNELS_END]):
-            receive(offset(channels, c * CHANNEL), current, t, b, batch, slots, begin, n)
+            receive(offset(channels, c * CHANNEL), draws, current, fired, drawn, t, b, batch, slots, begin, n)
         advance(cells, current, fired, b, batch, begin, n, dt)
 
     @inline
@@ -351,8 +441,9 @@ def run(real):
         log, logged = as_pointer(args[22], types.int32), as_pointer(args[23], types.int64)
         shared, claims = as_pointer(args[24], types.int64), as_pointer(args[25], types.int64)
         scratches, probes = as_pointer(args[26], real), as_pointer(args[27], types.int64)
-        own = as_pointer(args[28], types.int32)
         place = fetch_add(offset(shared, 16), 1)
+        own, draws = as_pointer(args[28], types.int32), as_pointer(args[29], types.int64)
+        drawn = offset(as_pointer(args[30], types.int32), place * block)
         current = offset(scratches, place * 2 * block)
         fired = offset(current, block)
         lists = offset(own, place * total)
@@ -377,7 +468,21 @@ def run(real):
                             if t < 0:
                                 forget(each, channels, t, b, chunk[1], chunk[2], batch, slots)
                             else:
-                                update(each, channels, t, b, chunk[1], chunk[2], batch, slots, current, fired, dt)
+                                update(
+                                    each,
+                                    channels,
+                                    draws,
+                                    t,
+                                    b,
+                                    chunk[1],
+                                    chunk[2],
+                                    batch,
+                                    slots,
+                                    current,
+                                    fired,
+                                    drawn,
+                                    dt,
+                                )
                                 here = offset(events, b * total + each[FIRST] + chunk[1])
                                 number = list_events(fired, here, chunk[2])
                                 for k in range(number):
