@@ -4,14 +4,22 @@ from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
 from conex_nn.kernels.ctrnn import acts_alone, ctrnn_sequence, input_product, runs_fused
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
 from conex_nn.kernels.hebbian import correlate, event_product, mostly_zeros
+from conex_nn.kernels.layout import stack_rows
 from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
+from conex_nn.kernels.ring import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
 
 __all__ = [
+    "Arrivals",
     "Cells",
+    "Channel",
+    "Fired",
     "Learning",
     "Link",
+    "Probe",
+    "Projection",
+    "RingCells",
     "acts_alone",
     "adaptive_rows",
     "adaptive_sequence",
@@ -25,6 +33,9 @@ __all__ = [
     "lif_loop",
     "lif_rows",
     "lif_sequence",
+    "listed",
     "mostly_zeros",
+    "ring_run",
     "runs_fused",
+    "stack_rows",
 ]

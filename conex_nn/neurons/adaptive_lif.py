@@ -108,7 +108,7 @@ class AELIF(ThresholdNeuron):
         register(self, "resistance", resistance, unit="MOhm", positive=True)
         register(self, "delta_t", delta_t, unit="mV", positive=True)
         register(self, "v_rh", v_rh, unit="mV")
-        rows = {"tau_w": _rows(tau_w), "a": _rows(a), "b": _rows(b)}
+        rows = {"tau_w": _stacked(tau_w), "a": _stacked(a), "b": _stacked(b)}
         self.currents = max(len(value) for value in rows.values())
         for name, value in rows.items():
             if len(value) not in (1, self.currents):
@@ -168,12 +168,8 @@ class AELIF(ThresholdNeuron):
         )
         return spikes, AELIFState(v, w, refractory)
 
-    @override
-    def fused(self, current: Tensor, state: AELIFState, *, dt: float) -> tuple[Tensor, AELIFState] | None:
-        surrogate = self._surrogate(current)
-        if surrogate is None:
-            return None
-        neurons = state.v.shape
+    def _rows(self, neurons: torch.Size, dt: float) -> Tensor:
+        """Return the constants as the kernel of exponential membranes reads them."""
 
         def make() -> Tensor:
             decay, gain, drive = self._membrane(dt)
@@ -194,13 +190,20 @@ class AELIF(ThresholdNeuron):
                 **self._jump(),
             )
 
-        rows = kept(self, "rows", (dt, self.method, self._pauses, neurons), make)
+        return kept(self, "rows", (dt, self.method, self._pauses, neurons), make)
+
+    @override
+    def fused(self, current: Tensor, state: AELIFState, *, dt: float) -> tuple[Tensor, AELIFState] | None:
+        surrogate = self._surrogate(current)
+        if surrogate is None:
+            return None
+        rows = self._rows(state.v.shape, dt)
         current = self._shake(current, self._coefficients, dt)
         spikes, *after = adaptive_sequence(current, *state, rows, dt=dt, surrogate=surrogate, **self._switches())
         return spikes, AELIFState(*after)
 
 
-def _rows(value: float | Sequence[float] | Tensor) -> Tensor:
+def _stacked(value: float | Sequence[float] | Tensor) -> Tensor:
     """Return one row for each adaptation current."""
     if isinstance(value, Tensor):
         if value.dim():

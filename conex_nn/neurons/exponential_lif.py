@@ -1,5 +1,6 @@
 """The exponential leaky integrate-and-fire neuron."""
 
+import torch
 from torch import Tensor
 from typing_extensions import override
 
@@ -104,12 +105,9 @@ class ELIF(ThresholdNeuron):
             v_rh=self.v_rh,
         )
 
-    @override
-    def fused(self, current: Tensor, state: ThresholdState, *, dt: float) -> tuple[Tensor, ThresholdState] | None:
-        surrogate = self._surrogate(current)
-        if surrogate is None:
-            return None
-        neurons, none = state.v.shape, state.v.new_empty(0, *state.v.shape)
+    def _rows(self, neurons: torch.Size, dt: float) -> Tensor:
+        """Return the constants as the kernel of exponential membranes reads them."""
+        none = self.v_rest.new_empty(0, *neurons)
 
         def make() -> Tensor:
             decay, gain, drive = self._membrane(dt)
@@ -128,7 +126,15 @@ class ELIF(ThresholdNeuron):
                 **self._jump(),
             )
 
-        rows = kept(self, "rows", (dt, self.method, self._pauses, neurons), make)
+        return kept(self, "rows", (dt, self.method, self._pauses, neurons), make)
+
+    @override
+    def fused(self, current: Tensor, state: ThresholdState, *, dt: float) -> tuple[Tensor, ThresholdState] | None:
+        surrogate = self._surrogate(current)
+        if surrogate is None:
+            return None
+        none = state.v.new_empty(0, *state.v.shape)
+        rows = self._rows(state.v.shape, dt)
         current = self._shake(current, self._coefficients, dt)
         spikes, v, _, refractory = adaptive_sequence(
             current, state.v, none, state.refractory, rows, dt=dt, surrogate=surrogate, **self._switches()

@@ -7,6 +7,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.functional import izhikevich_charge, izhikevich_fire
+from conex_nn.kernels import stack_rows
 from conex_nn.neurons.threshold import Coefficients, MembraneNeuron
 from conex_nn.parameters import register, require_above
 from conex_nn.surrogate import SpikeFunction, fast_sigmoid, from_snntorch
@@ -103,6 +104,10 @@ class Izhikevich(MembraneNeuron):
     def _membrane(self, dt: float) -> Coefficients:
         gain = torch.full_like(self.a, dt)
         return torch.ones_like(gain), gain, torch.zeros_like(gain)
+
+    def _rows(self, neurons: torch.Size, dt: float) -> Tensor:
+        """Return the constants as the kernel of events reads them."""
+        return stack_rows([self.a, self.b, self.c, self.d, self.v_peak], neurons)
 
     @property
     def v_threshold(self) -> Tensor:

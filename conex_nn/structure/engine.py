@@ -9,10 +9,11 @@ from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
 from conex_nn.structure.by_events import EventLoop
+from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
-from conex_nn.structure.graph import Part
+from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
 from conex_nn.structure.profile import loop_mark
@@ -24,6 +25,8 @@ _ROWS = 4096
 
 _FEW = 8
 """Samples up to which events always pay."""
+_MANY = 4000
+"""Neurons from which a part is run by the kernel that divides a sample among threads, where both can."""
 _TRIAL = 32
 """Steps after which a run of more samples looks how much fires."""
 _BUSIEST = 0.25
@@ -149,8 +152,10 @@ def _run_chunk(
     wanted: set[str],
     learning: Learning | None,
 ) -> tuple[dict[str, Tensor], NetworkState]:
-    chunk = _Chunk(network, dict(inputs), state, clock, dt, learning or Learning({}, {}, steps=0, dt=dt))
     last_use = {edge.source: i for i, part in enumerate(network.parts) for edge in (*part.outer, *part.streamed)}
+    chunk = _Chunk(
+        network, dict(inputs), state, clock, dt, learning or Learning({}, {}, steps=0, dt=dt), wanted | set(last_use)
+    )
     outputs = {}
     for i, part in enumerate(network.parts):
         with torch.set_grad_enabled(torch.is_grad_enabled() and chunk.needs_graph(part)):
@@ -159,7 +164,7 @@ def _run_chunk(
             if path in wanted:
                 outputs[path] = chunk.sequences[path]
             if (listener := network.spike_listeners.get(path)) is not None:
-                listener(chunk.sequences[path], dt)
+                listener(chunk.events[path] if path in chunk.events else chunk.sequences[path], dt)
         for path in [p for p in chunk.sequences if last_use.get(p, -1) <= i and p not in inputs]:
             del chunk.sequences[path]  # nobody reads it any more
     return outputs, NetworkState(chunk.populations, chunk.connections)
@@ -176,12 +181,15 @@ class _Chunk:
         clock: Tensor,
         dt: float,
         learning: Learning,
+        wanted: set[str],
     ) -> None:
-        self.network, self.dt, self.learning = network, dt, learning
+        self.network, self.dt, self.learning, self.wanted = network, dt, learning, wanted
         self.sequences = inputs
         self.populations, self.connections = dict(state.populations), dict(state.connections)
         self.clock, self.steps = clock, len(clock)
         self.potentials: dict[str, list[Tensor]] = {}
+        self.events: dict[str, Events] = {}
+        """Spikes of populations that were run by events."""
 
     def needs_graph(self, part: Part) -> bool:
         """Whether gradients can pass through a part."""
@@ -205,17 +213,17 @@ class _Chunk:
             if not first.takes_input:
                 generator: Any = first
                 xs, self.populations[path] = generator.spikes(self.populations[path], self.steps, dt=self.dt)
-                self.sequences[path] = xs.to(self.like[1].dtype)
+                self.sequences[path] = xs.to(self.clock.dtype)
             xs = self.sequences[path]
             self.sequences[path] = first.axon(xs if first.enabled else torch.zeros_like(xs))
             return
         arrivals: dict[str, dict[str, Tensor]] = {path: {} for path in part.populations}
-        for edge in part.outer:
-            connection = self.network.connections[edge.name]
-            current, self.connections[edge.name] = connection(
-                self.sequences[edge.source], self.connections[edge.name], connection.projector()
-            )
-            self._deliver(arrivals[edge.target], edge.name, current)
+        ring = self._ring(part)
+        taken = set() if ring is None else {edge for edge in part.outer if edge in ring.connections}
+        self._arrive(set(part.outer) - taken, part, arrivals)
+        if ring is not None and self._by_ring(ring, arrivals):
+            return
+        self._arrive(taken, part, arrivals)
         path = part.populations[0]
         if part.block is None and not competes(self.network.populations[path]):
             spikes = self._population(path, arrivals[path], self.steps)
@@ -227,6 +235,54 @@ class _Chunk:
                 pre, post = self.sequences[edge.source], self.sequences[edge.target]
                 v = self._potential(edge.target) if learner.rule.reads_v else None
                 self.connections[edge.name] = learner.see(pre, post, v, self.connections[edge.name])
+
+    def _arrive(self, edges: set[Edge], part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
+        """Make the currents of some connections from the parts before."""
+        for edge in part.outer:
+            if edge not in edges:
+                continue
+            connection = self.network.connections[edge.name]
+            current, self.connections[edge.name] = connection(
+                self.sequences[edge.source], self.connections[edge.name], connection.projector()
+            )
+            self._deliver(arrivals[edge.target], edge.name, current)
+
+    def _ring(self, part: Part) -> RingLoop | None:
+        """Return the kernel of ring buffers for a part, where it is the better choice."""
+        network, edges = self.network, (*part.inner, *part.outer, *part.streamed)
+        seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
+        if network.by_events is False or network.block is not None or seen or part.block is None:
+            return None
+        busy = (*network.listeners, *self.learning.steps, *self.learning.sequences)
+        if {edge.name for edge in edges} & set(busy):
+            return None
+        if self.clock[0].numel() > _FEW and not network.by_events:
+            return None
+        ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
+        if ring is None or ring.neurons >= _MANY or not part.inner:
+            return ring
+        other = EventLoop.of(part, network.populations, network.connections, like=self.clock)
+        return ring if other is None else None
+
+    def _by_ring(self, ring: RingLoop, arrivals: dict[str, dict[str, Tensor]]) -> bool:
+        """Advance a part by the kernel of ring buffers; return whether that was possible."""
+        lead = self.clock.shape[1:]
+        known = {edge.source: self.sequences[edge.source] for edge in ring.connections if edge in ring.part.outer}
+        with loop_mark(ring.part.populations):
+            done = ring.run(
+                arrivals, self.populations, self.connections, known, steps=self.steps, batch=lead, dt=self.dt
+            )
+        if done is None:
+            return False
+        fired, states, sent = done
+        self.populations |= states
+        self.connections |= sent
+        for path, events in fired.items():
+            self.events[path] = events
+            axon = self.network.populations[path].axon
+            if path in self.wanted or axon._forward_hooks or axon._forward_pre_hooks:
+                self.sequences[path] = axon(events.dense(self.clock.dtype))
+        return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
         """Advance populations that depend on each other, block by block."""

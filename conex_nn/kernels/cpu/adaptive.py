@@ -4,13 +4,77 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 v_rest, then decay, coupling and jump of each adaptation current.
 """
 
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, locate, make_exp, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import (
+    as_double,
+    as_pointer,
+    choose,
+    fetch_add,
+    inline,
+    locate,
+    make_exp,
+    offset,
+    sweep,
+)
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
-__all__ = ["backward", "forward"]
+__all__ = ["backward", "forward", "make_exponential"]
 
 _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
 _CAP = 20.0  # conex_nn.functional.exponential_lif.EXPONENT_CAP
+
+
+def make_exponential(real):
+    """Make one step of a row of neurons with any number of adaptation currents, for which nothing is kept."""
+    zero, one, half, tiny, cap = real(0), real(1), real(0.5), real(_TINY), real(_CAP)
+    exp = make_exp(real)
+
+    @sweep
+    def clear(total, n):
+        for i in range(n):
+            total[i] = zero
+
+    @sweep
+    def add(total, w, n):
+        for i in range(n):
+            total[i] += w[i]
+
+    @sweep
+    def fire(current, rows, width, step, v, left, fired, dt, soft, n):
+        for i in range(n):
+            p = i * step
+            before, threshold, reset = v[i], rows[3 * width + p], rows[4 * width + p]
+            upstroke = exp(min((before - rows[8 * width + p]) * rows[7 * width + p], cap))
+            x = (
+                rows[p] * before
+                + (rows[width + p] * (current[i] - fired[i]) + rows[2 * width + p])
+                + rows[6 * width + p] * upstroke
+            )
+            rest = left[i]
+            holds = rest > half * dt
+            x = choose(holds, before, choose(abs(x) < tiny, zero, x))
+            s = choose(holds, zero, choose(x >= threshold, one, zero))
+            left[i] = choose(s > zero, rows[5 * width + p], max(rest - dt, zero))
+            fired[i] = s
+            after = x - (threshold - reset) if soft else reset
+            v[i] = choose(s > zero, after, x)
+
+    @sweep
+    def adapt(own, rows, width, step, v, w, fired, n):
+        for i in range(n):
+            p = i * step
+            y = own[p] * w[i] + (own[width + p] * (v[i] - rows[9 * width + p]) + own[2 * width + p] * fired[i])
+            w[i] = choose(abs(y) < tiny, zero, y)
+
+    @inline
+    def advance(current, rows, width, step, apart, currents, v, w, left, fired, dt, soft, n):
+        clear(fired, n)
+        for k in range(currents):
+            add(fired, offset(w, k * apart), n)
+        fire(current, rows, width, step, v, left, fired, dt, soft, n)
+        for k in range(currents):
+            adapt(offset(rows, (10 + 3 * k) * width), rows, width, step, v, offset(w, k * apart), fired, n)
+
+    return advance
 
 
 def forward(real, uniform, currents, pauses):

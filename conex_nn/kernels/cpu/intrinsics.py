@@ -13,8 +13,8 @@ from numba.extending import intrinsic
 from conex_nn.kernels.cpu.record import LANES
 
 __all__ = [
-    "as_double", "as_pointer", "fetch_add", "finish", "inline", "locate", "lowest", "make_exp", "not_below",
-    "not_zero", "offset", "sweep", "transpose", "wait",
+    "as_double", "as_pointer", "choose", "fetch_add", "finish", "inline", "locate", "lowest", "make_exp", "not_below",
+    "not_zero", "offset", "prefetch", "sweep", "transpose", "wait",
 ]  # fmt: skip
 
 
@@ -85,6 +85,34 @@ def _acquire(typingctx, pointer):
         return builder.load_atomic(args[0], "acquire", 8, typ=ir.IntType(64))
 
     return types.int64(pointer), codegen
+
+
+@intrinsic
+def choose(typingctx, condition, this, that):
+    """Return one of two numbers, without a branch: what Python's own choice becomes are stores under masks, which are slow.
+
+    Both have to be numbers of one type.
+    """
+
+    def codegen(context, builder, signature, args):
+        return builder.select(args[0], args[1], args[2])
+
+    return this(types.boolean, this, this), codegen
+
+
+@intrinsic
+def prefetch(typingctx, pointer):
+    """Ask for the memory where a pointer stands, which will be read soon."""
+
+    def codegen(context, builder, signature, args):
+        number = ir.IntType(32)
+        address = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [address.type, number, number, number])
+        function = builder.module.declare_intrinsic("llvm.prefetch", [address.type], kind)
+        builder.call(function, [address, *(ir.Constant(number, value) for value in (0, 3, 1))])
+        return context.get_dummy_value()
+
+    return types.void(pointer), codegen
 
 
 if os.name == "posix":

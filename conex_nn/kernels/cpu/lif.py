@@ -3,7 +3,7 @@
 Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_time.
 """
 
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, fetch_add, locate, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, choose, fetch_add, locate, offset, sweep
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
 __all__ = ["backward", "forward", "make_step"]
@@ -22,13 +22,13 @@ def make_step(real, uniform, pauses):
         for i in range(n):
             p = 0 if uniform else i
             x = decay[p] * v[i] + (gain[p] * current[i] + drive[p])
-            x = zero if abs(x) < tiny else x
+            x = choose(abs(x) < tiny, zero, x)
             fires = x >= threshold[p]
             if save:
                 charged[i] = x
-            spikes[i] = one if fires else zero
+            spikes[i] = choose(fires, one, zero)
             after = x - (threshold[p] - reset[p]) if soft else reset[p]
-            v[i] = after if fires else x
+            v[i] = choose(fires, after, x)
 
     @sweep
     def refractory_step(
@@ -36,20 +36,18 @@ def make_step(real, uniform, pauses):
     ):
         for i in range(n):
             p = 0 if uniform else i
-            holds = left[i] > half * dt
-            x = decay[p] * v[i] + (gain[p] * current[i] + drive[p])
-            x = zero if abs(x) < tiny else x
-            x = v[i] if holds else x
-            fires = x >= threshold[p] and not holds
+            before, rest = v[i], left[i]
+            holds = rest > half * dt
+            x = decay[p] * before + (gain[p] * current[i] + drive[p])
+            x = choose(holds, before, choose(abs(x) < tiny, zero, x))
             if save:
                 charged[i] = x
-                held[i] = one if holds else zero
-            spikes[i] = one if fires else zero
+                held[i] = choose(holds, one, zero)
+            s = choose(holds, zero, choose(x >= threshold[p], one, zero))
+            spikes[i] = s
             after = x - (threshold[p] - reset[p]) if soft else reset[p]
-            v[i] = after if fires else x
-            rest = left[i] - dt
-            rest = rest if rest > zero else zero
-            left[i] = pause[p] if fires else rest
+            v[i] = choose(s > zero, after, x)
+            left[i] = choose(s > zero, pause[p], max(rest - dt, zero))
 
     return refractory_step if pauses else plain_step
 
@@ -96,10 +94,10 @@ def backward(real, uniform, code, pauses, learn):
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            g = surrogate[i] * g + (zero if fires and not soft else carry[i])
+            g = surrogate[i] * g + (carry[i] if soft else choose(fires, zero, carry[i]))
             back = g * decay[p]
             charged[i] = g * gain[p]
-            carry[i] = zero if abs(back) < tiny else back
+            carry[i] = choose(abs(back) < tiny, zero, back)
 
     @sweep
     def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n):
@@ -110,11 +108,11 @@ def backward(real, uniform, code, pauses, learn):
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            g = surrogate[i] * g + (zero if fires and not soft else carry[i])
+            g = surrogate[i] * g + (carry[i] if soft else choose(fires, zero, carry[i]))
             back = g * decay[p]
-            back = zero if abs(back) < tiny else back
-            charged[i] = zero if holds else g * gain[p]
-            carry[i] = carry[i] if holds else back
+            back = choose(abs(back) < tiny, zero, back)
+            charged[i] = choose(holds, zero, g * gain[p])
+            carry[i] = choose(holds, carry[i], back)
 
     step = refractory_step if pauses else plain_step
 

@@ -1,6 +1,6 @@
 """What the kernel of events is told of a connection that learns, as a row of integers; read without numba."""
 
-__all__ = ["FIELDS"]
+__all__ = ["FIELDS", "RING"]
 
 FIELDS = (
     "source", "target", "sources", "targets", "kind", "weight", "begins", "ends_at",
@@ -32,6 +32,26 @@ LEARNER = len(FIELDS)
 
 POPULATION, CONNECTION = 18, 12
 """Integers of the rows of populations and of connections."""
+
+RING = {
+    "cells": (
+        "n", "first", "model", "rows", "period", "v", "left", "w", "currents", "soft", "channels", "channels_end",
+        "given", "given_events", "given_values", "chunks", "chunks_end", "spikes", "injected", "injected_period",
+    ),
+    "channel": (
+        "n", "ring", "links", "links_end", "current", "keep", "keep_period", "factor", "factor_period", "outside",
+        "outside_stride", "draws", "draws_end",
+    ),
+    "link": (
+        "source", "kind", "delay", "late", "weights", "weight_step", "begins", "long_begins", "targets", "wide_targets",
+        "delays", "wide_delays", "factor",
+    ),
+    "draw": (
+        "seed", "step", "samples", "bars", "counts", "bar", "weight", "weight_period",
+    ),
+    "probe": ("cells", "neurons", "count", "every", "out"),
+}  # fmt: skip
+"""Names of the integers that say what there is where populations send into ring buffers."""
 
 LANES = 8
 """Numbers that are looked at, or moved, at once where Python has no words for it."""

@@ -1,0 +1,462 @@
+"""Populations of any size, advanced by events: spikes wait in ring buffers for as long as each synapse delays them.
+
+There is no gradient here. Unlike :mod:`conex_nn.kernels.events` it knows synaptic currents that decay, delays of single
+synapses and all models of neurons, divides a single sample among threads, and gives back who fired, not rows of zeros.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from conex_nn.kernels.cpu.record import RING
+from conex_nn.kernels.layout import in_line
+from conex_nn.kernels.learning import Table
+from conex_nn.kernels.threads import launch
+
+__all__ = ["Arrivals", "Channel", "Fired", "Probe", "Projection", "RingCells", "listed", "ring_run"]
+
+MODELS = ("lif", "exponential", "izhikevich", "given")
+_CALL = 1024  # steps of one call of the kernel: what its counters take stays small
+_ROOM = 1 << 20  # spikes that are written down before they are fetched
+_WORTH = 3000  # neurons of all samples from which two threads gain more than they lose by waiting for each other
+_CHUNK = 1024  # most neurons that are advanced together: what they need stays in the first cache
+
+
+class Fired(NamedTuple):
+    """Spikes as a list, in the order of their steps."""
+
+    step: Tensor
+    """Step of each [1]."""
+    sample: Tensor
+    """Sample of each [1]."""
+    neuron: Tensor
+    """Neuron of each [1]."""
+    value: Tensor | None = None
+    """Size of each; None where all are 1 [1]."""
+
+
+def listed(spikes: Tensor) -> Fired:
+    """Return a sequence as a list of what is not 0.
+
+    Args:
+        spikes: ``(time, batch, neurons)`` [1].
+
+    Example:
+        >>> listed(torch.tensor([[[0.0, 1.0]], [[2.0, 0.0]]]))
+        Fired(step=tensor([0, 1]), sample=tensor([0, 0]), neuron=tensor([1, 0]), value=tensor([1., 2.]))
+    """
+    step, sample, neuron = spikes.nonzero(as_tuple=True)
+    value = spikes[step, sample, neuron]
+    return Fired(step, sample, neuron, None if bool((value == 1).all()) else value)
+
+
+@dataclass(frozen=True)
+class RingCells:
+    """A population, as the kernel sees it.
+
+    Args:
+        n: Number of its neurons [1].
+        model: ``"lif"`` with constants of ``lif_rows``, ``"exponential"`` with those of ``adaptive_rows``,
+            ``"izhikevich"`` with rows a, b, c, d and peak, or ``"given"``, whose spikes are known.
+        rows: Constants, one column or one per neuron.
+        v: Potential, ``(batch, neurons)``; moved in place [mV].
+        refractory: Refractory time left, likewise [ms].
+        w: Adaptation currents ``(currents, batch, neurons)`` [nA], or Izhikevich's recovery ``(batch, neurons)`` [mV];
+            moved in place.
+        soft_reset: Subtract instead of setting.
+        injected: Constant current into the membrane, one or one per neuron [nA].
+        before: Who fired in the steps before the first, which count from 0 to ``before``; of a given population also
+            in those of the run, which follow.
+
+    Example:
+        >>> RingCells(2, "given").model
+        'given'
+    """
+
+    n: int
+    model: str
+    rows: Tensor | None = None
+    v: Tensor | None = None
+    refractory: Tensor | None = None
+    w: Tensor | None = None
+    soft_reset: bool = False
+    injected: Tensor | None = None
+    before: Fired | None = None
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """Poisson arrivals, the same numbers as those of ``functional.poisson_counts`` of ``functional.random_bits``.
+
+    Args:
+        seed: Of the stream [1].
+        step: Number of the first step [1].
+        samples: Number of each sample, ``(batch,)`` [1].
+        thresholds: From ``functional.poisson_thresholds``, ``(means, counts)`` [1].
+        weight: Current of an arrival, one or one per neuron [nA].
+        row: Mean of each neuron, where there are several [1].
+
+    Example:
+        >>> Arrivals(0, 0, torch.tensor([0]), torch.tensor([[2**31]]), torch.ones(1)).row is None
+        True
+    """
+
+    seed: int
+    step: int
+    samples: Tensor
+    thresholds: Tensor
+    weight: Tensor
+    row: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A compartment of a population, at which currents arrive.
+
+    Args:
+        cells: Number of the population [1].
+        current: Synaptic current, ``(batch, neurons)``, where it decays; moved in place [nA].
+        keep: What a step leaves of it, one or one per neuron [1].
+        factor: Current into the membrane per synaptic current, likewise [1].
+        outside: What arrives from outside, ``(time, batch, neurons)`` [nA].
+        draws: What arrives at random.
+
+    Example:
+        >>> Channel(0).current is None
+        True
+    """
+
+    cells: int
+    current: Tensor | None = None
+    keep: Tensor | None = None
+    factor: Tensor | None = None
+    outside: Tensor | None = None
+    draws: tuple[Arrivals, ...] = ()
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A connection from a population to a channel.
+
+    Args:
+        source: Number of the population that sends [1].
+        channel: Number of the channel [1].
+        weight: ``(sources, targets)``; one per edge, with ``begins`` and ``targets``; one per neuron. Of edges and of
+            single neurons it may be one number for all [nA].
+        delay: Steps after which all of its spikes arrive; at least 1, or 0 from a given population [1].
+        late: Further steps of each source [1].
+        begins: Number of the first edge of each source, and of all edges, ``(sources + 1,)`` [1].
+        targets: Target of each edge, ascending for each source, as uint16 or int32 [1].
+        delays: Further steps of each edge, as uint8 or int16 [1].
+        factor: Of its current, negative for inhibition [1].
+
+    Example:
+        >>> Projection(0, 0, torch.ones(3, 3), 1).kind
+        0
+    """
+
+    source: int
+    channel: int
+    weight: Tensor
+    delay: int
+    late: Tensor | None = None
+    begins: Tensor | None = None
+    targets: Tensor | None = None
+    delays: Tensor | None = None
+    factor: float = 1.0
+
+    @property
+    def kind(self) -> int:
+        """0 for a matrix, 1 for edges, 2 for one weight per neuron."""
+        return 1 if self.begins is not None else 2 if self.weight.dim() == 1 else 0
+
+    @property
+    def longest(self) -> int:
+        """The longest delay of its spikes [1]."""
+        parts = (each for each in (self.late, self.delays) if each is not None and each.numel())
+        return self.delay + sum(int(each.max()) for each in parts)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """Neurons whose potential is looked at.
+
+    Args:
+        cells: Number of their population [1].
+        neurons: Which of them [1].
+        every: After each so many steps [1].
+
+    Example:
+        >>> Probe(0, torch.tensor([0])).every
+        1
+    """
+
+    cells: int
+    neurons: Tensor
+    every: int = 1
+
+
+def ring_run(
+    cells: Sequence[RingCells],
+    channels: Sequence[Channel],
+    projections: Sequence[Projection],
+    *,
+    steps: int,
+    batch: int,
+    dt: float,
+    real: torch.dtype,
+    before: int = 0,
+    probes: Sequence[Probe] = (),
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[Fired], list[Tensor]]:
+    """Advance populations.
+
+    Args:
+        cells: The populations; their state is moved in place.
+        channels: Their channels, those of one population together and in the populations' order.
+        projections: The connections.
+        steps: Number of steps [1].
+        batch: Number of samples [1].
+        dt: Length of a step [ms].
+        real: Type of all floating tensors.
+        before: Number of steps before the first whose spikes may be under way [1].
+        probes: Neurons whose potentials are wanted.
+        progress: Called now and then with the number of steps that are done.
+
+    Returns:
+        Who fired in each population, and the potentials that the probes saw, ``(looks, batch, neurons)`` [mV].
+
+    Example:
+        >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
+        >>> two = RingCells(2, "lif", rows, torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2))
+        >>> push = Channel(0, outside=torch.tensor([[[0.5, 0.0]]]).expand(3, 1, 2))
+        >>> there = Projection(0, 0, torch.tensor([[0.0, 1.0], [0.0, 0.0]]), 1)
+        >>> fired, _ = ring_run([two], [push], [there], steps=3, batch=1, dt=1.0, real=torch.float32)
+        >>> fired[0].step, fired[0].neuron
+        (tensor([0, 1, 2]), tensor([0, 1, 0]))
+    """
+    threads = torch.get_num_threads()
+    total = sum(each.n for each in cells if each.model != "given")
+    divides = threads > 1 and total * batch >= _WORTH
+    parts = threads if divides and batch < threads else 1
+    slots = 1
+    while slots <= max([1, *(each.longest for each in projections)]):
+        slots *= 2
+    table, chunks = Table(real), _Chunks(threads if divides else 1, total)
+    firsts = chunks.add(cells)
+    ordered = sorted(projections, key=lambda each: each.channel)
+    own = [[c for c, channel in enumerate(channels) if channel.cells == p] for p in range(len(cells))]
+    drawn = [sum(len(each.draws) for each in channels[:c]) for c in range(len(channels))]
+    rows = {
+        "cells": [
+            _cells(table, each, firsts[p], chunks.of[p], own[p], before, steps, batch) for p, each in enumerate(cells)
+        ],
+        "channel": [
+            _channel(table, each, cells, ordered, c, drawn[c], slots, batch) for c, each in enumerate(channels)
+        ],
+        "link": [_link(table, each) for each in ordered],
+        "draw": [_draw(table, each) for channel in channels for each in channel.draws],
+    }
+    seen = [torch.empty(steps // each.every, batch, len(each.neurons), dtype=real) for each in probes]
+    rows["probe"] = [
+        [each.cells, table.index(each.neurons), len(each.neurons), each.every, table.keep(out)]
+        for each, out in zip(probes, seen, strict=True)
+    ]
+    tables = [torch.tensor([value for row in rows[kind] for value in row] or [0], dtype=torch.int64) for kind in RING]
+    room = max(_ROOM // batch, 4 * total)
+    log, logged = torch.empty(batch, 2, room, dtype=torch.int32), torch.zeros(batch, dtype=torch.int64)
+    events, counts = (
+        torch.empty(batch * total, dtype=torch.int32),
+        torch.zeros(batch * chunks.number, dtype=torch.int64),
+    )
+    scratch = torch.empty(threads, 2 * _CHUNK, dtype=real)
+    bits = torch.empty(threads, _CHUNK, dtype=torch.int32)
+    lists = torch.empty(threads, total, dtype=torch.int32)
+    fetched: list[tuple[Tensor, Tensor, Tensor]] = []
+    t = -before
+    while t <= steps:
+        end = min(t + _CALL, steps + 1)
+        shared = torch.zeros(32, dtype=torch.int64)
+        claims = torch.zeros((end - t) * 2 * threads, dtype=torch.int64)
+        launch(
+            "ring.run",
+            (),
+            real,
+            (t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room, len(probes), _CHUNK),
+            (*tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists, tables[3], bits),
+            total * batch * (end - t) if divides else 0,
+            scalars=(dt,),
+        )  # fmt: skip
+        t = int(shared[8])
+        fetched += [
+            (log[b, 0, :k].clone(), torch.full((k,), b, dtype=torch.int32), log[b, 1, :k].clone())
+            for b, k in enumerate(logged.tolist())
+            if k
+        ]
+        logged.zero_()
+        if progress is not None:
+            progress(min(max(t, 0), steps))
+    return _sorted(fetched, cells, firsts), seen
+
+
+class _Chunks:
+    """Populations cut into pieces that are advanced together."""
+
+    def __init__(self, threads: int, total: int) -> None:
+        self.size = min(_CHUNK, max(64, -(-total // (4 * threads) // 64) * 64))
+        self.rows: list[int] = []
+        self.of: list[tuple[int, int]] = []
+
+    @property
+    def number(self) -> int:
+        return len(self.rows) // 3
+
+    def add(self, cells: Sequence[RingCells]) -> list[int]:
+        """Cut populations, and return the number of the first neuron of each among all."""
+        firsts, first = [], 0
+        for p, each in enumerate(cells):
+            firsts.append(first)
+            begin = self.number
+            if each.model != "given":
+                pieces = -(-each.n // self.size)
+                cuts = [each.n * i // pieces for i in range(pieces + 1)]
+                for low, high in zip(cuts, cuts[1:], strict=False):
+                    self.rows += [p, low, high - low]
+                first += each.n
+            self.of.append((begin, self.number))
+        return firsts
+
+    def tensor(self) -> Tensor:
+        return torch.tensor([self.number, 0, 0, *self.rows], dtype=torch.int64)
+
+
+def _cells(
+    table: Table, each: RingCells, first: int, chunks: tuple[int, int], channels: list[int], before: int, steps: int, batch: int
+) -> list[int]:  # fmt: skip
+    """Return the integers that say what a population is."""
+    begins, neurons, values = _by_step(each, before + (steps if each.model == "given" else 0), batch)
+    period = 0 if each.rows is None else each.rows.shape[1]
+    values_of = {
+        "n": each.n,
+        "first": first,
+        "model": MODELS.index(each.model),
+        "rows": table.at(each.rows),
+        "period": period,
+        "v": 0 if each.v is None else table.keep(each.v),
+        "left": 0 if each.refractory is None else table.keep(each.refractory),
+        "w": 0 if each.w is None else table.keep(each.w),
+        "currents": 0 if each.w is None else len(each.w),
+        "soft": int(each.soft_reset),
+        "channels": channels[0] if channels else 0,
+        "channels_end": channels[-1] + 1 if channels else 0,
+        "given": table.keep(begins),
+        "given_events": table.index(neurons),
+        "given_values": table.at(values),
+        "chunks": chunks[0],
+        "chunks_end": chunks[1],
+        "spikes": 0,
+        "injected": table.at(each.injected),
+        "injected_period": 0 if each.injected is None else each.injected.numel(),
+    }
+    return [values_of[name] for name in RING["cells"]]
+
+
+def _by_step(each: RingCells, steps: int, batch: int) -> tuple[Tensor, Tensor, Tensor | None]:
+    """Return the neurons of a list by step and sample: where those of each begin, and which they are."""
+    if each.before is None:
+        return torch.zeros(steps * batch + 1, dtype=torch.int64), torch.zeros(1, dtype=torch.int32), None
+    step, sample, neuron, value = each.before
+    place = step.long() * batch + sample
+    order = torch.argsort(place * each.n + neuron)
+    begins = torch.zeros(steps * batch + 1, dtype=torch.int64)
+    begins[1:] = torch.bincount(place, minlength=steps * batch).cumsum(0)
+    return begins, neuron[order].int(), None if value is None else value[order]
+
+
+def _channel(
+    table: Table,
+    each: Channel,
+    cells: Sequence[RingCells],
+    links: Sequence[Projection],
+    number: int,
+    drawn: int,
+    slots: int,
+    batch: int,
+) -> list[int]:  # fmt: skip
+    """Return the integers that say what a channel is."""
+    n, outside, stride = cells[each.cells].n, each.outside, 0
+    if outside is not None:
+        constant = outside.stride(0) == 0
+        outside = in_line(outside[0] if constant else outside, table.real)
+        stride = 0 if constant else batch * n
+    values = {
+        "n": n,
+        "ring": table.room(slots * batch * n),
+        "links": sum(link.channel < number for link in links),
+        "links_end": sum(link.channel <= number for link in links),
+        "current": 0 if each.current is None else table.keep(each.current),
+        "keep": table.at(each.keep),
+        "keep_period": 1 if each.keep is None else each.keep.numel(),
+        "factor": table.at(torch.ones(1) if each.factor is None else each.factor),
+        "factor_period": 1 if each.factor is None else each.factor.numel(),
+        "outside": 0 if outside is None else table.keep(outside),
+        "outside_stride": stride,
+        "draws": drawn,
+        "draws_end": drawn + len(each.draws),
+    }
+    return [values[name] for name in RING["channel"]]
+
+
+def _link(table: Table, each: Projection) -> list[int]:
+    """Return the integers that say what a connection is."""
+    begins, targets, delays = each.begins, each.targets, each.delays
+    values = {
+        "source": each.source,
+        "kind": each.kind,
+        "delay": each.delay,
+        "late": table.index(each.late),
+        "weights": table.at(each.weight),
+        "weight_step": int(each.weight.numel() > 1),
+        "begins": 0 if begins is None else table.keep(begins),
+        "long_begins": int(begins is not None and begins.dtype == torch.int64),
+        "targets": 0 if targets is None else table.keep(targets),
+        "wide_targets": int(targets is not None and targets.dtype == torch.int32),
+        "delays": 0 if delays is None else table.keep(delays),
+        "wide_delays": int(delays is not None and delays.dtype == torch.int16),
+        "factor": table.number(each.factor),
+    }
+    return [values[name] for name in RING["link"]]
+
+
+def _draw(table: Table, each: Arrivals) -> list[int]:
+    """Return the integers that say what arrives at random."""
+    # The kernel compares numbers with a sign: all are moved down by half of their range.
+    reached = each.thresholds[:, (each.thresholds < 2**32).any(0)]
+    bars = reached - 2**31
+    values = {
+        "seed": each.seed,
+        "step": each.step,
+        "samples": table.keep(each.samples.long()),
+        "bars": table.keep(bars),
+        "counts": bars.shape[1],
+        "bar": 0 if each.row is None else table.index(each.row),
+        "weight": table.at(each.weight),
+        "weight_period": each.weight.numel(),
+    }
+    return [values[name] for name in RING["draw"]]
+
+
+def _sorted(
+    fetched: list[tuple[Tensor, Tensor, Tensor]], cells: Sequence[RingCells], firsts: Sequence[int]
+) -> list[Fired]:
+    """Return the log as one list for each population."""
+    none = torch.zeros(0, dtype=torch.int32)
+    step, sample, neuron = (torch.cat(parts) for parts in zip((none, none, none), *fetched, strict=True))
+    fired = []
+    for each, first in zip(cells, firsts, strict=True):
+        here = (neuron >= first) & (neuron < first + each.n) if each.model != "given" else neuron < 0
+        fired.append(Fired(step[here].long(), sample[here].long(), neuron[here].long() - first))
+    return fired

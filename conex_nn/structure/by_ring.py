@@ -1,0 +1,371 @@
+"""Whether populations can be advanced by the kernel of ring buffers, and their translation for it.
+
+It is for runs without gradients on the CPU, of parts of any size and with any delays, whose neurons are ours and whose
+currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs everything else.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from conex_nn.dendrites import Drive
+from conex_nn.functional.leak import decay_factor
+from conex_nn.kernels import Arrivals, Channel, Fired, Projection, RingCells, listed, ring_run
+from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
+from conex_nn.structure.connection import Connection, ConnectionState
+from conex_nn.structure.events import Events
+from conex_nn.structure.graph import Edge, Part
+from conex_nn.structure.population import PopulationState
+from conex_nn.surrogate import Surrogate
+from conex_nn.synapses import Dense, OneToOne, Sparse
+
+__all__ = ["RingLoop"]
+
+_MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
+_LONGEST = 1 << 30  # bytes of the ring: with longer delays the step loop needs less
+
+
+class RingLoop:
+    """A part of a network as the kernel of ring buffers runs it.
+
+    Args:
+        part: What advances together.
+        populations: Of the network, by address.
+        connections: Of the part, by edge.
+
+    Example:
+        >>> from conex_nn.structure.population import Population
+        >>> ring = Connection(OneToOne(2, 2), "a", "a")
+        >>> part = Part(("a",), (Edge("ring", "a", "a", 1),), (), 1)
+        >>> with torch.no_grad():
+        ...     RingLoop.of(part, {"a": Population(2, LIF())}, {"ring": ring}, like=torch.zeros(1)) is not None
+        True
+    """
+
+    def __init__(
+        self, part: Part, populations: Mapping[str, Any], connections: Mapping[Edge, Connection], real: torch.dtype
+    ) -> None:
+        self.part, self.connections, self.real = part, connections, real
+        self.populations = {path: populations[path] for path in part.populations}
+
+    @classmethod
+    def of(
+        cls, part: Part, populations: Mapping[str, Any], connections: Mapping[str, Connection], *, like: Tensor
+    ) -> "RingLoop | None":
+        """Return the loop of a part that can be run this way, else None.
+
+        Args:
+            part: What advances together.
+            populations: Of the network, by address.
+            connections: Of the network, by address.
+            like: Something of the input's dtype and device.
+        """
+        if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
+            return None
+        if part.streamed or not all(_known(populations[path]) for path in part.populations):
+            return None
+        taken: dict[Edge, Connection] = {}
+        for edge in (*part.inner, *part.outer):
+            connection = connections[edge.name]
+            if not connection.enabled:
+                continue
+            if _simple(connection, populations[edge.target]) and (edge in part.outer or connection.delay > 0):
+                taken[edge] = connection
+            elif edge in part.inner:
+                return None
+        loop = cls(part, populations, taken, like.dtype)
+        return loop if loop._dtypes() <= {like.dtype} else None
+
+    @property
+    def neurons(self) -> int:
+        """Number of its neurons."""
+        return sum(population.shape.numel() for population in self.populations.values())
+
+    def _dtypes(self) -> set[torch.dtype]:
+        """Return the dtypes of constants and weights; the kernel reads all as one."""
+        neurons: list[Any] = [population.neuron for population in self.populations.values()]
+        synapses: list[Any] = [connection.synapse for connection in self.connections.values()]
+        return {neuron.v_threshold.dtype for neuron in neurons} | {synapse.weight.dtype for synapse in synapses}
+
+    def run(
+        self,
+        arrivals: Mapping[str, Mapping[str, Tensor]],
+        states: Mapping[str, PopulationState],
+        under_way: Mapping[str, ConnectionState],
+        sequences: Mapping[str, Tensor],
+        *,
+        steps: int,
+        batch: torch.Size,
+        dt: float,
+    ) -> tuple[dict[str, Events], dict[str, PopulationState], dict[str, ConnectionState]] | None:
+        """Advance all populations, or return None where what arrives or is under way needs the step loop.
+
+        Args:
+            arrivals: Currents from outside, by population and compartment [nA].
+            states: State of each population.
+            under_way: State of each connection.
+            sequences: Spikes of the populations before, whose connections are taken in.
+            steps: Number of steps [1].
+            batch: Shape of the batch.
+            dt: Length of a step [ms].
+
+        Returns:
+            Spikes of each population, its state, and the state of each connection that is taken in.
+        """
+        for path, population in self.populations.items():
+            if not {*arrivals[path], *states[path].dendrite} <= set(_drives(population)):
+                return None
+        samples = batch.numel()
+        histories = self._histories(under_way, samples)
+        if histories is None:
+            return None
+        before = max([0, *(len(each) for each in histories.values())])
+        sources = [path for path in histories if path not in self.populations]
+        cells = [self._given(histories[path], sequences[path], before, steps, samples) for path in sources]
+        cells += [
+            self._cells(population, states[path], histories.get(path), before, samples, dt)
+            for path, population in self.populations.items()
+        ]
+        place = {path: number for number, path in enumerate([*sources, *self.populations])}
+        channels, where = self._channels(arrivals, states, place, samples, dt)
+        projections = [
+            self._projection(edge, connection, place[edge.source], where[edge.target, connection.compartment])
+            for edge, connection in self.connections.items()
+        ]
+        slots = max([1, *(each.longest for each in projections)]) + 1
+        if slots * samples * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
+            return None
+        fired, _ = ring_run(
+            cells, channels, projections, steps=steps, batch=samples, dt=dt, real=self.real, before=before
+        )
+        who = {path: fired[place[path]] for path in self.populations}
+        after = {}
+        for path, population in self.populations.items():
+            currents = {name: channels[number].current for (owner, name), number in where.items() if owner == path}
+            after[path] = _after(population, states[path], cells[place[path]], currents, steps)
+        sent = self._sent(under_way, histories, who, sequences, steps, samples)
+        events = {
+            path: Events(step.int(), sample.int(), neuron.int(), steps, self.populations[path].shape, batch, dt=dt)
+            for path, (step, sample, neuron, _) in who.items()
+        }
+        return events, after, sent
+
+    def _histories(self, under_way: Mapping[str, ConnectionState], batch: int) -> dict[str, Tensor] | None:
+        """Return what each source sent that may be under way; None where its connections do not agree on it."""
+        longest: dict[str, Tensor] = {}
+        for edge, _ in sorted(self.connections.items(), key=lambda each: -len(under_way[each[0].name].axon)):
+            axon = under_way[edge.name].axon
+            known = longest.setdefault(edge.source, axon)
+            tail = known[len(known) - len(axon) :]
+            if tail.data_ptr() != axon.data_ptr() and not torch.equal(tail, axon):
+                return None
+        return {path: axon.reshape(len(axon), batch, -1) for path, axon in longest.items()}
+
+    def _given(self, history: Tensor, spikes: Tensor, before: int, steps: int, batch: int) -> RingCells:
+        """Return a population whose spikes are known."""
+        flat = torch.cat([history, spikes.reshape(steps, batch, -1).to(history.dtype)])
+        return RingCells(flat.shape[2], "given", before=_later(listed(flat), before - len(history)))
+
+    def _cells(
+        self, population: Any, state: PopulationState, history: Tensor | None, before: int, batch: int, dt: float
+    ) -> RingCells:
+        n, neuron, cells = population.shape.numel(), population.neuron, state.neuron
+        model = _MODELS[type(neuron)]
+        fired = None if history is None else _later(listed(history), before - len(history))
+        flat = {"v": _flat(cells.v, batch)}
+        if "u" in cells._fields:
+            flat["w"] = cells.u.reshape(1, batch, n).clone(memory_format=torch.contiguous_format)
+        rows = neuron._lif_rows(cells.v.shape, dt) if model == "lif" else neuron._rows(cells.v.shape, dt)
+        if 1 < rows.shape[1] < n:  # constants of the last axes alone
+            rows = rows.repeat(1, n // rows.shape[1])
+        if "refractory" in cells._fields:
+            flat["refractory"] = _flat(cells.refractory, batch)
+        if "w" in cells._fields:
+            flat["w"] = cells.w.reshape(-1, batch, n).clone(memory_format=torch.contiguous_format)
+        injected = [each.current for each in _backgrounds(population) if each.compartment is None]
+        if injected:
+            flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)
+        soft = getattr(neuron, "soft_reset", False)
+        return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
+
+    def _channels(
+        self,
+        arrivals: Mapping[str, Mapping[str, Tensor]],
+        states: Mapping[str, PopulationState],
+        place: Mapping[str, int],
+        batch: int,
+        dt: float,
+    ) -> tuple[list[Channel], dict[tuple[str, str], int]]:
+        """Return the compartments at which something arrives, and their numbers."""
+        channels: list[Channel] = []
+        where: dict[tuple[str, str], int] = {}
+        for path, population in self.populations.items():
+            reached = {c.compartment for edge, c in self.connections.items() if edge.target == path}
+            reached |= {*arrivals[path], *states[path].dendrite}
+            reached |= {each.compartment for each in _backgrounds(population)} - {None}
+            for name in population.dendrite.names:
+                if name not in reached:
+                    continue
+                where[path, name] = len(channels)
+                channels.append(
+                    self._channel(population, name, states[path], arrivals[path].get(name), place[path], batch, dt)
+                )
+        return channels, where
+
+    def _channel(
+        self,
+        population: Any,
+        name: str,
+        state: PopulationState,
+        outside: Tensor | None,
+        place: int,
+        batch: int,
+        dt: float,
+    ) -> Channel:
+        n, compartment = population.shape.numel(), population.dendrite.compartments[name]
+        if outside is not None:
+            constant = outside.stride(0) == 0
+            outside = (outside[:1] if constant else outside).reshape(-1, batch, n).expand(len(outside), batch, n)
+        draws: list[Arrivals] = []
+        for each, drawn in zip(population.background.values(), state.background, strict=True):
+            if not each.enabled or each.compartment != name:
+                continue
+            if type(each) is PoissonDrive:
+                draws.append(self._arrivals(each, drawn, population.shape, dt))
+            else:
+                current = each.current.detach().to(self.real).expand(population.shape).reshape(1, 1, n)
+                outside = current.expand(2, batch, n) if outside is None else outside + current
+        if compartment.tau_syn is None:
+            return Channel(place, outside=outside, draws=tuple(draws))
+        current = state.dendrite.get(name)
+        start = torch.zeros(batch, n, dtype=self.real) if current is None else _flat(current.to(self.real), batch)
+        factor = compartment.factor(population.neuron, dt=dt)
+        keep = decay_factor(compartment.tau_syn, dt=dt)
+        spread = [None if each is None else _spread(each.to(self.real), population.shape) for each in (keep, factor)]
+        return Channel(place, start, *spread, outside=outside, draws=tuple(draws))
+
+    def _arrivals(self, drive: PoissonDrive, state: Any, shape: torch.Size, dt: float) -> Arrivals:
+        table, row = drive.thresholds(dt=dt)
+        weight = _spread(drive.weight.detach().to(self.real), shape)
+        rows = None if len(table) == 1 else row.expand(shape).reshape(-1)
+        return Arrivals(int(state.seed), int(state.step), state.sample.reshape(-1), table, weight, rows)
+
+    def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
+        """Translate a connection."""
+        synapse, weight = connection.synapse, connection.weight
+        axon, steps = connection.axon, connection.axon.steps
+        delay, late = axon.minimum, None
+        if axon.minimum < axon.maximum:
+            shape: Any = synapse.source_shape
+            late = (steps - delay).expand(shape).reshape(-1)
+        assert weight is not None
+        weight = weight.detach()
+        if type(synapse) is Dense:
+            return Projection(source, channel, weight.t().contiguous(), delay, late, factor=connection.scale)
+        if type(synapse) is OneToOne:
+            return Projection(source, channel, weight.reshape(-1), delay, late, factor=connection.scale)
+        delays = synapse.stored_delay
+        if delays is not None and delays.numel() > 1:
+            delay -= connection._first
+            delays = delays.to(torch.int16) if delays.dtype == torch.int32 else delays
+        else:
+            delays = None
+        return Projection(
+            source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, factor=connection.scale
+        )
+
+    def _sent(
+        self,
+        under_way: Mapping[str, ConnectionState],
+        histories: Mapping[str, Tensor],
+        fired: Mapping[str, Fired],
+        sequences: Mapping[str, Tensor],
+        steps: int,
+        batch: int,
+    ) -> dict[str, ConnectionState]:
+        """Return what is under way in each connection after the run."""
+        tails: dict[str, Tensor] = {}
+        for path, history in histories.items():
+            kept = len(history)
+            if path in fired:
+                tail = history.new_zeros(kept, *history.shape[1:])
+                if steps < kept:
+                    tail[: kept - steps] = history[steps:]
+                step, sample, neuron, _ = fired[path]
+                late = step + kept - steps
+                inside = late >= 0
+                tail[late[inside], sample[inside], neuron[inside]] = 1
+            else:
+                spikes = sequences[path].reshape(steps, batch, -1).to(history.dtype)
+                tail = torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
+            tails[path] = tail
+        sent = {}
+        for edge in self.connections:
+            state, tail = under_way[edge.name], tails[edge.source]
+            axon = tail[len(tail) - len(state.axon) :].reshape(state.axon.shape)
+            sent[edge.name] = state._replace(axon=axon)
+        return sent
+
+
+def _after(
+    population: Any, state: PopulationState, cells: RingCells, currents: Mapping[str, Tensor | None], steps: int
+) -> PopulationState:
+    """Return the state of a population after the run."""
+    moved: dict[str, Any] = {"v": cells.v, "refractory": cells.refractory, "w": cells.w, "u": cells.w}
+    fields = {name: moved[name].reshape(getattr(state.neuron, name).shape) for name in state.neuron._fields}
+    shape = state.neuron.v.shape
+    decaying = {name: current.reshape(shape) for name, current in currents.items() if current is not None}
+    background = tuple(
+        before._replace(step=before.step + steps) if type(each) is PoissonDrive and each.enabled else before
+        for each, before in zip(population.background.values(), state.background, strict=True)
+    )
+    return state._replace(
+        neuron=type(state.neuron)(**fields), dendrite={**state.dendrite, **decaying}, background=background
+    )
+
+
+def _backgrounds(population: Any) -> list[Any]:
+    """Return what arrives by itself and is switched on."""
+    return [each for each in population.background.values() if each.enabled]
+
+
+def _flat(value: Tensor, batch: int) -> Tensor:
+    """Return a copy with one batch axis and one of neurons, for the kernel to write to."""
+    return value.reshape(batch, -1).clone(memory_format=torch.contiguous_format)
+
+
+def _spread(value: Tensor, shape: torch.Size) -> Tensor:
+    """Return a constant of a compartment, one or one per neuron."""
+    return value.reshape(1) if value.numel() == 1 else value.expand(shape).reshape(-1)
+
+
+def _later(fired: Fired, steps: int) -> Fired:
+    return fired if steps == 0 else fired._replace(step=fired.step + steps)
+
+
+def _drives(population: Any) -> list[str]:
+    """Return the compartments whose current goes into the membrane whatever its potential."""
+    return [name for name, compartment in population.dendrite.compartments.items() if type(compartment) is Drive]
+
+
+def _known(population: Any) -> bool:
+    """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens."""
+    neuron = population.neuron
+    known = type(neuron) in _MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
+    arrives = {(type(each), each.compartment) for each in _backgrounds(population)}
+    drives = _drives(population)
+    fits = all(
+        (kind is ConstantDrive and at is None) or (kind in (ConstantDrive, PoissonDrive) and at in drives)
+        for kind, at in arrives
+    )
+    return known and fits and not population._active() and bool(drives)
+
+
+def _simple(connection: Connection, target: Any) -> bool:
+    """Whether the kernel knows a connection."""
+    synapse: Any = connection.synapse
+    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
+        return False
+    return connection.compartment in _drives(target)
