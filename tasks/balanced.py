@@ -278,9 +278,7 @@ def main(config: Config) -> dict[str, Any]:
     return report
 
 
-def draw(
-    left: Any, right: Any, name: str, found: Any, *, last: float = 200, some: int = 50
-) -> None:
+def draw(left: Any, right: Any, name: str, found: Any, *, last: float = 200, some: int = 50) -> None:
     """Draw some cells' spikes at the end of a run, and how many fire at a time.
 
     Args:

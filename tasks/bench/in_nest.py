@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
+import conex_nn as cx
 from tasks import balanced
 from tasks.microcircuit import circuit as pd14
 
@@ -110,9 +110,7 @@ def balanced_network(regime: balanced.Regime, *, threads: int, dt: float, seed: 
     return nest, cells
 
 
-def measured(
-    nest: Any, populations: Sequence[Any], *, transient: float, duration: float
-) -> list[tuple[Tensor, Tensor]]:
+def measured(nest: Any, populations: Sequence[Any], *, transient: float, duration: float) -> list[cx.recording.Events]:
     """Run, and return the spikes of each population.
 
     Args:
@@ -120,9 +118,6 @@ def measured(
         populations: Its populations.
         transient: Time that passes before [ms].
         duration: Time for which spikes are kept [ms].
-
-    Returns:
-        Of each population the steps at which spikes fell, from the end of the transient, and the neurons.
     """
     recorders = []
     for cells in populations:
@@ -132,6 +127,17 @@ def measured(
     found = []
     for recorder, cells in zip(recorders, populations, strict=True):
         events = recorder.get("events")
-        steps = (torch.from_numpy(events["times"]) - transient) / nest.resolution
-        found.append((steps.round().long() - 1, torch.from_numpy(events["senders"]) - cells[0].global_id))
+        times = torch.as_tensor(events["times"], dtype=torch.float64) - transient
+        steps, order = ((times / nest.resolution).round().long() - 1).sort(stable=True)
+        neurons = torch.as_tensor(events["senders"]).long()[order] - cells[0].global_id
+        found.append(
+            cx.recording.Events(
+                steps,
+                torch.zeros_like(steps),
+                neurons,
+                round(duration / nest.resolution),
+                torch.Size((len(cells),)),
+                dt=nest.resolution,
+            )
+        )
     return found

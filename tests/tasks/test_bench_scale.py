@@ -53,12 +53,10 @@ def test_nest_has_the_same_network():
     assert float(weights.max()) <= 0
     assert 0.7 < float(delays.mean()) < 0.85  # of 0.75 ms, without what is shorter than a step
     assert float(delays.min()) >= 0.1
-    spikes = in_nest.measured(nest, populations, transient=20.0, duration=50.0)
-    steps = torch.cat([each for each, _ in spikes])
-    assert len(steps)
-    assert 0 <= int(steps.min()) <= int(steps.max()) < 500
-    for (_, cells), number in zip(spikes, numbers.neurons, strict=True):
-        assert ((cells >= 0) & (cells < number)).all()
+    found = in_nest.measured(nest, populations, transient=20.0, duration=50.0)
+    assert [events.shape.numel() for events in found] == list(numbers.neurons)
+    assert sum(map(len, found))
+    assert {(events.steps, events.dt) for events in found} == {(500, 0.1)}
 
 
 def test_nest_has_brunels_network():
