@@ -1,5 +1,6 @@
 """Networks of spiking neurons in NEST, from the numbers that ours are made from."""
 
+import importlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,8 +27,7 @@ def kernel(*, threads: int, dt: float, seed: int) -> Any:
     Raises:
         ImportError: NEST is not installed.
     """
-    import nest  # pyright: ignore[reportMissingImports]
-
+    nest: Any = importlib.import_module("nest")
     nest.verbosity = nest.VerbosityLevel.ERROR
     nest.ResetKernel()
     nest.local_num_threads = threads

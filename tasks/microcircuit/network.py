@@ -27,11 +27,12 @@ def column(circuit: Circuit, *, dt: float = 0.1, dtype: torch.dtype | None = Non
         >>> list(made.populations())
         ['l23.exc', 'l23.inh', 'l4.exc', 'l4.inh', 'l5.exc', 'l5.inh', 'l6.exc', 'l6.inh']
     """
-    layers: dict[str, dict[str, cx.Population]] = {}
+    layers: dict[str, dict[str, Any]] = {}
     for i, address in enumerate(circuit.names):
         layer, name = address.split(".")
         layers.setdefault(layer, {})[name] = _population(circuit, i)
-    made = cx.CorticalColumn(**{layer: cx.CorticalLayer(**cells) for layer, cells in layers.items()})
+    parts: dict[str, Any] = {layer: cx.CorticalLayer(**cells) for layer, cells in layers.items()}
+    made = cx.CorticalColumn(**parts)
     for i, j in circuit.synapses.nonzero().tolist():
         (to_layer, target), (from_layer, source) = circuit.names[i].split("."), circuit.names[j].split(".")
         within = to_layer == from_layer
@@ -57,7 +58,7 @@ def build(
         dtype: Of the weights.
         volley: When the thalamic cells begin to fire; None for a network without them [ms].
     """
-    parts: dict[str, torch.nn.Module] = {"column": column(circuit, dt=dt, dtype=dtype)}
+    parts: dict[str, Any] = {"column": column(circuit, dt=dt, dtype=dtype)}
     if volley is not None:
         begin, end = f"{volley:g} ms", f"{volley + circuit.thalamus.lasts:g} ms"
         parts["thalamus"] = cx.PoissonInput(circuit.thalamus.neurons, rate=circuit.thalamus.rate, start=begin, stop=end)

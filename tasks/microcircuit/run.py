@@ -120,12 +120,12 @@ def show(report: dict[str, Any], measures: dict[str, Measures]) -> None:
         measures: Figures of each population.
     """
     table = Table(title=f"{report['neurons']:,} cells, {report['synapses'] / 1e6:,.1f} million synapses")
-    for heading in ("", "rate [Hz]", *PUBLISHED_RATES, "CV", "synchrony", "correlation"):
+    for heading in ("", "rate [Hz]", "published [Hz]", "CV", "synchrony", "correlation"):
         table.add_column(heading, justify="right" if heading else "left")
     for place, (name, each) in enumerate(measures.items()):
-        published = [f"{rates[place]:.2f}" for rates in PUBLISHED_RATES.values()]
+        published = ", ".join(f"{rates[place]:.2f}" for rates in PUBLISHED_RATES.values())
         figures = (f"{each.cv:.2f}", f"{each.synchrony:.3f}", f"{each.correlation:.4f}")
-        table.add_row(short(name), f"{each.rate:.2f}", *published, *figures)
+        table.add_row(short(name), f"{each.rate:.2f}", published, *figures)
     console = Console()
     console.print(table)
     console.print(

@@ -1,11 +1,12 @@
 """Train the column by surrogate gradient: weights change until its populations fire at given rates."""
 
 from collections.abc import Sequence
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import torch
 from rich.progress import track
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 import conex_nn as cx
 from tasks.microcircuit.circuit import PUBLISHED_RATES, Circuit
@@ -64,7 +65,8 @@ def train(
     """
     names = [f"column.{name}" for name in circuit.names]
     goal = torch.tensor(wanted, dtype=torch.float32)
-    weights = [connection.synapse.weight for connection in net.all_connections().values()]
+    synapses: list[Any] = [connection.synapse for connection in net.all_connections().values()]
+    weights = [synapse.weight for synapse in synapses]
     groups = [{"params": [weight], "lr": lr * float(weight.detach().mean())} for weight in weights]
     optimizer = torch.optim.Adam(groups)
     state = start(net, circuit)
@@ -78,7 +80,7 @@ def train(
         optimizer.step()
         for weight in weights:
             weight.data.clamp_(min=0)  # of excitation and inhibition, each keeps its sign
-        state = torch.utils._pytree.tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, after)
+        state = tree_map(lambda x: x.detach() if isinstance(x, Tensor) else x, after)
         found["loss"].append(float(loss.detach()))
         found["rates"].append(rates.detach().tolist())
     return found

@@ -7,7 +7,7 @@ import torch
 
 import conex_nn as cx
 import tasks.balanced
-from tasks.balanced import REGIMES, Config, Cuba, Regime, brunel, cuba
+from tasks.balanced import REFERENCE, REFERENCE_SCALE, REGIMES, Config, Cuba, Regime, brunel, cuba
 
 
 def test_numbers_of_the_regimes():
@@ -37,10 +37,11 @@ def test_a_spike_moves_the_potential_at_once_after_its_delay(kind):
     moved = (0.1 if kind == "exc" else -0.5) * number.double()
     assert int(number.sum()) > 0
     others = torch.arange(40) > 0
-    out, before = net(steps=15, state=state)
+    with torch.no_grad():
+        out, before = net(steps=15, state=state)
+        _, after = net(steps=1, state=before)
     assert out[path][0].nonzero().tolist() == [[0]]
     assert not before.populations["layer.exc"].neuron.v[others].any()
-    _, after = net(steps=1, state=before)
     torch.testing.assert_close(after.populations["layer.exc"].neuron.v[others], moved[others])
 
 
@@ -51,6 +52,16 @@ def test_cuba_is_as_published():
     assert 4 < found.rates("100 ms")["layer.exc"] < 8  # Brian2: 5.6 Hz in its first second
     assert found.events["layer.inh"].shape == (800,)
     assert cx.recording.intervals(found.events["layer.exc"]).length.min() >= 5.0  # refractory
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", REGIMES)
+def test_regimes_are_those_of_nest(name):
+    config = {"scale": REFERENCE_SCALE, "duration": 500 if name == "SR" else 1000}
+    found = [tasks.balanced.run(name, Config(seed=seed, **config))[0] for seed in range(1 if name == "SR" else 4)]
+    rate, cv = (sum(each[key] for each in found) / len(found) for key in ("rate", "cv"))
+    assert rate == pytest.approx(REFERENCE[name].rate, rel=0.05)
+    assert cv == pytest.approx(REFERENCE[name].cv, abs=0.05)
 
 
 def test_the_task_leaves_a_report(tmp_path):
