@@ -89,10 +89,7 @@ def _acquire(typingctx, pointer):
 
 @intrinsic
 def choose(typingctx, condition, this, that):
-    """Return one of two numbers, without a branch: what Python's own choice becomes are stores under masks, which are slow.
-
-    Both have to be numbers of one type.
-    """
+    """Return one of two numbers of a type without a branch: of Python's own choice LLVM makes slow masked stores."""
 
     def codegen(context, builder, signature, args):
         return builder.select(args[0], args[1], args[2])
