@@ -7,11 +7,13 @@ from conex_nn.kernels.hebbian import correlate, event_product, mostly_zeros
 from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
+from conex_nn.kernels.pairs import PackedSpikes, pair_change
 
 __all__ = [
     "Cells",
     "Learning",
     "Link",
+    "PackedSpikes",
     "acts_alone",
     "adaptive_rows",
     "adaptive_sequence",
@@ -26,5 +28,6 @@ __all__ = [
     "lif_rows",
     "lif_sequence",
     "mostly_zeros",
+    "pair_change",
     "runs_fused",
 ]
