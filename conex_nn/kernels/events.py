@@ -106,12 +106,13 @@ class Link:
         return 1 if self.begins is not None else 2 if self.weight.dim() == 1 else 0
 
 
-def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
+def event_currents(spikes: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``spikes @ weight``, touching only the rows of the weight that belong to what is not zero.
 
     Args:
         spikes: ``(rows, sources)`` [1].
         weight: ``(sources, targets)`` [nA].
+        out: ``(rows, targets)``, contiguous, for the currents; a new tensor by default [nA].
 
     Example:
         >>> event_currents(torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -119,7 +120,7 @@ def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """
     rows, sources = spikes.shape
     spikes, weight = in_line(spikes, weight.dtype), weight.contiguous()
-    currents = weight.new_empty(rows, weight.shape[1])
+    currents = weight.new_empty(rows, weight.shape[1]) if out is None else out
     lists = torch.empty(torch.get_num_threads(), sources, dtype=torch.int32)
     launch(
         "events.project",
