@@ -197,18 +197,19 @@ def lif_loop(
             table.index(link.targets), table.at(link.history), table.number(link.factor),
             table.at(link.line), 0 if link.line is None else len(link.line) - steps, table.index(link.late),
         ]  # fmt: skip
-    lists = torch.empty(batch * slots * width, dtype=torch.int32)
-    counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
-    places = torch.get_num_threads() if learns else batch  # samples that are under way at once
-    working = (torch.empty(places, width, dtype=real), torch.empty(places, width, dtype=torch.int32), lists, counts)
+    threads = torch.get_num_threads()
+    shared = batch if learns else threads  # lists that are kept: of all samples where they learn together
+    lists = torch.empty(shared * slots * width, dtype=torch.int32)
+    counts = torch.zeros(shared * slots * len(cells), dtype=torch.int64)
+    working = (torch.empty(threads, width, dtype=real), torch.empty(threads, width, dtype=torch.int32), lists, counts)
     numbers = (steps, batch, len(cells), slots, width)
     if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
-        launch("events.loop", (uniform, pauses), real, numbers, (table.tensor(), *working), work, scalars=(dt,))
+        arrays = (table.tensor(), *working, torch.zeros(1, dtype=torch.int64))
+        launch("events.loop", (uniform, pauses), real, numbers, arrays, work, scalars=(dt,))
         return spikes, potentials, left
     learners = [link for link in ordered if link.learning is not None]
     room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)
-    threads = torch.get_num_threads()
     scratch = torch.zeros(threads, room, dtype=real)
     marks = torch.zeros(threads, 4 * width + ROOM * (1 + batch), dtype=torch.int32)
     claims = torch.zeros(steps * 4 * threads, dtype=torch.int64)

@@ -136,7 +136,9 @@ class _Events:
         return cls(begins, times, who, values, added)
 
 
-def pair_change(weight: Tensor, pre: PackedSpikes, post: PackedSpikes, learning: Learning) -> Tensor:
+def pair_change(
+    weight: Tensor, pre: PackedSpikes, post: PackedSpikes, learning: Learning, out: Tensor | None = None
+) -> Tensor:
     """Return what a sequence changes of a weight that stays as it is meanwhile.
 
     The traces of ``learning`` are those before the sequence, and stay as they are; eligibility and constraints are
@@ -147,6 +149,8 @@ def pair_change(weight: Tensor, pre: PackedSpikes, post: PackedSpikes, learning:
         pre: Spikes of the source.
         post: Those of the target.
         learning: The rule.
+        out: ``(sources, targets)``, contiguous, to which the change is added, such as the weight itself; zeros by
+            default.
 
     Returns:
         ``(sources, targets)``: the sum over time and the mean over the batch.
@@ -167,8 +171,9 @@ def pair_change(weight: Tensor, pre: PackedSpikes, post: PackedSpikes, learning:
     shifted, totals = learning.shift != 0, None
     if shifted and by_source:
         totals = torch.zeros(n, dtype=real).index_add_(0, events.who, events.values)
-    change, threads = torch.zeros_like(weight), torch.get_num_threads()
-    room = -(-sparse.neurons // LANES) * LANES * (WORD + LANES) + 2 * WORD
+    change, threads = torch.zeros_like(weight) if out is None else out, torch.get_num_threads()
+    pitch = -(-sparse.neurons // LANES) * LANES
+    room = 2 * pitch * (WORD + LANES) + 2 * WORD + max(pitch, WORD)
     bound = 2 if learning.bound == "soft" and learning.mu != 1 else BOUNDS[learning.bound]
     launch(
         "pairs.pairs",

@@ -149,8 +149,7 @@ class Learning:
         for sequence in self.sequences.values():
             sequence.connection.graph_holds |= self.graph
             if not sequence.missing:
-                sequence.learn({})
-            sequence.apply(in_place=not self.graph)
+                sequence.learn({}, in_place=not self.graph)
 
     def waits_for(self) -> list[str]:
         """Return the names of the modulators for which rules still wait."""
@@ -181,8 +180,7 @@ class Learning:
                     f"{tuple(signal.shape)}."
                 )
         for sequence in waiting:
-            sequence.learn({name: signals[name] for name in sequence.missing})
-            sequence.apply(in_place=not self.graph)
+            sequence.learn({name: signals[name] for name in sequence.missing}, in_place=not self.graph)
 
 
 def _target(path: str, connection: Connection) -> str:

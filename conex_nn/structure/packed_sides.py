@@ -38,6 +38,8 @@ class PackedSides:
         self.state: Any = None
         """State of the rule before the first step."""
         self._rule: Learning | None = None
+        self._before: tuple[Tensor, Tensor] | None = None
+        """Traces before the first step; None for none."""
         self._pieces: list[tuple[PackedSpikes, PackedSpikes]] = []
 
     @classmethod
@@ -77,7 +79,9 @@ class PackedSides:
         steps = [side[0].to(like.dtype) for side in sides]
         rule = self.plan.pairs(state, pre=steps[0], post=steps[1], dt=self.dt)
         if not len(self):
-            self.state, self._rule = state, self.plan.pairs(state, pre=steps[0], post=steps[1], dt=self.dt)
+            self.state, self._rule = state, rule
+            if state is not None:
+                self._before = rule.trace_pre.clone(), rule.trace_post.clone()
         options = {"nearest": rule.nearest}
         source = PackedSpikes.of(sides[0], rule.trace_pre, keep=rule.keep_pre, **options)
         target = PackedSpikes.of(sides[1], rule.trace_post, keep=rule.keep_post, **options)
@@ -86,20 +90,26 @@ class PackedSides:
         self._pieces.append((source, target))
         return self.plan.state(rule, pre.shape[1:], post.shape[1:])
 
-    def change(self, modulators: Mapping[str, Tensor]) -> Tensor | None:
+    def adds_onto(self, weight: Tensor) -> bool:
+        """Whether a change can be added to a weight as it lies in memory."""
+        return self.plan.synapse.mask is None and weight.mT.is_contiguous()
+
+    def change(self, modulators: Mapping[str, Tensor], out: Tensor | None = None) -> Tensor | None:
         """Return what was learned; None where so much spikes on either side that dense products are faster.
 
         Args:
             modulators: Signals of the whole network over the whole sequence, ``(time, batch)``, ``(time,)`` or numbers.
+            out: What to add it to, laid out by source: the weight itself, or something of its shape.
         """
         pre, post = (PackedSpikes.joined(side) for side in zip(*self._pieces, strict=True))
         if self._rule is None or not (pre.is_sparse or post.is_sparse):
             return None
         synapse: Any = self.plan.synapse
+        weight = weight_of(synapse).detach().mT.contiguous()
         signal = self.plan.signal(modulators, steps=pre.steps, batch=pre.batch, dt=self.dt)
-        change = pair_change(
-            weight_of(synapse).detach().mT.contiguous(), pre, post, replace(self._rule, modulator=signal)
-        )
+        start = self._before or [trace.new_zeros(1) for trace in (self._rule.trace_pre, self._rule.trace_post)]
+        rule = replace(self._rule, trace_pre=start[0], trace_post=start[1], modulator=signal)
+        change = pair_change(weight, pre, post, rule, None if out is None else out.mT)
         return change.mT if synapse.mask is None else change.mT.mul_(synapse.mask)
 
     def unpacked(self) -> list[tuple[Tensor, Tensor]]:

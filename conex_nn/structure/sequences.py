@@ -6,7 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.plasticity import apply_change, mean_over_processes
+from conex_nn.plasticity import apply_change, mean_over_processes, weight_of
+from conex_nn.plasticity.processes import not_shared
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.learner import Learner, Seen
 from conex_nn.structure.packed_sides import PackedSides
@@ -68,16 +69,20 @@ class Sequences(Learner):
         Returns:
             The state after it.
         """
-        blocks = 1 if self.whole else -(-len(post) * (pre[0].numel() + post[0].numel()) // _BLOCK)
-        size = -(-len(post) // max(1, blocks))
+        straight = self.packed is not None and self.axon is None and self.dendrite is None  # nothing is copied
+        size = len(post) if straight else self._block(pre, post)
         for begin in range(0, len(post), size):
             here = slice(begin, begin + size)
             seen, before = self.stretch(pre[here], post[here], None if v is None else v[here], state.rule)
             state = state._replace(rule=before._replace(rule=self._take(seen, before.rule)))
         return state
 
+    def _block(self, pre: Tensor, post: Tensor) -> int:
+        """Return so few steps that what a rule makes of them stays in a cache and takes little memory."""
+        return len(post) if self.whole else max(1, _BLOCK // max(1, pre[0].numel() + post[0].numel()))
+
     def _take(self, seen: Seen, state: Any) -> Any:
-        """Take in some steps, so few that what a rule makes of them stays in a cache; return the rule's state."""
+        """Take in some steps, and return the state of the rule after them."""
         self.samples, afresh = seen.post.shape[1], bool(self.missing) or self.later
         if self.packed is not None:
             fits = all(xs.dim() < 2 or xs.shape[1] in (1, self.samples) for xs in seen.signals.values())
@@ -88,9 +93,13 @@ class Sequences(Learner):
         if afresh:
             self.waiting.append(seen)
             return state
-        change, after = self.rule.update(self.synapse, state, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt)
-        self.change = change if self.change is None else self.change.add_(change)
-        return after
+        size = self._block(seen.pre, seen.post)
+        for begin in range(0, len(seen.post), size):
+            pre, post, v = (None if xs is None else xs[begin : begin + size] for xs in seen[:3])
+            signals = {name: xs[begin : begin + size] if len(xs) > 1 else xs for name, xs in seen.signals.items()}
+            change, state = self.rule.update(self.synapse, state, pre, post, signals, v=v, dt=self.dt)
+            self.change = change if self.change is None else self.change.add_(change)
+        return state
 
     def _unpack(self) -> None:
         """Take in what was packed as that of any other rule."""
@@ -104,39 +113,41 @@ class Sequences(Learner):
             state = self._take(Seen(pre, post, None, signals), state)
         self.time = time
 
-    def learn(self, modulators: Mapping[str, Tensor]) -> None:
-        """Learn from what waited for modulators, or for the end of the sequence.
+    def learn(self, modulators: Mapping[str, Tensor], *, in_place: bool) -> None:
+        """Change the weight, or its gradient, by what was seen.
 
         Args:
-            modulators: All that the rule waits for, over the whole sequence.
-        """
-        if not self.waits:
-            return
-        given = {**self.modulators, **modulators}
-        if self.packed is not None:
-            self.change = self.packed.change(given)
-            if self.change is not None:
-                self.packed = None
-                return
-            self._unpack()
-        if not self.waiting:
-            return
-        pre, post = (torch.cat([getattr(seen, side) for seen in self.waiting]) for side in ("pre", "post"))
-        v = None if self.waiting[0].v is None else torch.cat([seen.v for seen in self.waiting])  # pyright: ignore
-        self.change, _ = self.rule.update(self.synapse, None, pre, post, given, v=v, dt=self.dt, keep_state=False)
-        self.waiting = []
-
-    def apply(self, *, in_place: bool) -> None:
-        """Apply what was learned: to the weight, or to its gradient.
-
-        Args:
+            modulators: Those that the rule waited for, over the whole sequence.
             in_place: Whether no graph holds the weight.
         """
+        given, in_place = {**self.modulators, **modulators}, in_place and not self.connection.graph_holds
+        if self.packed is not None and len(self.packed):
+            if self._learn_packed(self.packed, given, in_place=in_place):
+                self.packed = None
+            else:
+                self._unpack()
+        if self.waiting:
+            pre, post = (torch.cat([getattr(seen, side) for seen in self.waiting]) for side in ("pre", "post"))
+            v = None if self.waiting[0].v is None else torch.cat([seen.v for seen in self.waiting])  # pyright: ignore
+            self.waiting = []
+            self.change, _ = self.rule.update(self.synapse, None, pre, post, given, v=v, dt=self.dt, keep_state=False)
         if self.change is None:
             return
         change, self.change = mean_over_processes(self.change, self.samples), None
         if self.connection.into == "grad":
             self.connection.to_gradient.add(change)
         else:
-            apply_change(self.rule, self.synapse, change, in_place=in_place and not self.connection.graph_holds)
+            apply_change(self.rule, self.synapse, change, in_place=in_place)
             self.connection.keep_magnitudes()
+
+    def _learn_packed(self, packed: PackedSides, modulators: Mapping[str, Tensor], *, in_place: bool) -> bool:
+        """Learn from both sides as they were packed; return whether that is the faster way."""
+        weight, alone = weight_of(self.synapse), not_shared()
+        if not (in_place and alone and self.connection.into == "weight" and packed.adds_onto(weight)):
+            self.change = packed.change(modulators)
+            return self.change is not None
+        if packed.change(modulators, weight.detach()) is None:
+            return False
+        torch.autograd.graph.increment_version(weight)
+        self.connection.constrain()
+        return True

@@ -19,7 +19,7 @@ from conex_nn.kernels.cpu.intrinsics import (
     sweep,
     transpose,
 )
-from conex_nn.kernels.cpu.plastic_row import make_change
+from conex_nn.kernels.cpu.plastic_row import make_change, make_rows
 from conex_nn.kernels.cpu.record import LANES, WORD
 
 __all__ = ["pairs"]
@@ -27,14 +27,14 @@ __all__ = ["pairs"]
 _BYTES = WORD // 8
 
 
-def make_bounded(real, bound):
-    """Make what adds sums to a row of changes, as much of them as a bound lets pass."""
-    _, raise_by = make_change(real, bound)
+def make_changes(real, bound):
+    """Make what turns the sums of a row into changes of its weights, as far as a bound lets them."""
+    change, _ = make_change(real, bound)
 
     @sweep
-    def row(change, w, sums, extra, amount, side, low, high, mu, n):
+    def row(out, w, ups, downs, extra, plus, minus, plus_side, minus_side, low, high, mu, n):
         for j in range(n):
-            change[j] += raise_by(w[j], sums[j] + extra, amount, side, low, high, mu)
+            out[j] = change(w[j], ups[j], downs[j] + extra, plus, minus, plus_side, minus_side, low, high, mu)
 
     return row
 
@@ -42,13 +42,9 @@ def make_bounded(real, bound):
 def pairs(real):
     """Make the kernel."""
     zero, one = real(0), real(1)
-    plain_row, soft_row = make_bounded(real, 0), make_bounded(real, 1)
-    power_row, product_row = make_bounded(real, 2), make_bounded(real, 3)
-
-    @sweep
-    def clear(x, n):
-        for i in range(n):
-            x[i] = zero
+    plain_row, soft_row = make_changes(real, 0), make_changes(real, 1)
+    power_row, product_row = make_changes(real, 2), make_changes(real, 3)
+    clear, add_to, *_ = make_rows(real)
 
     @inline
     def follow(x, word, keep, gain, vectors):
@@ -129,61 +125,61 @@ def pairs(real):
                         add(offset(tile, e * WORD), x, held)
 
     @inline
-    def pass_on(args, change, w, sums, extra, amount, side, n):
-        bound, mu = args[9], real(as_double(args[18]))
-        low, high = real(as_double(args[16])), real(as_double(args[17]))
+    def change(args, out, at, ups, downs, extra, n):
+        """Change n weights in a row from ``at`` on."""
+        w, to = offset(as_pointer(args[29], real), at), offset(as_pointer(args[30], real), at)
+        plus, minus = real(as_double(args[11])), real(as_double(args[12]))
+        a, b, bound = types.int64(args[10] & 1), types.int64(args[10] >> 1), args[9]
+        low, high, mu = real(as_double(args[16])), real(as_double(args[17])), real(as_double(args[18]))
         if bound == 0:
-            plain_row(change, w, sums, extra, amount, side, low, high, mu, n)
+            plain_row(out, w, ups, downs, extra, plus, minus, a, b, low, high, mu, n)
         elif bound == 1:
-            soft_row(change, w, sums, extra, amount, side, low, high, mu, n)
+            soft_row(out, w, ups, downs, extra, plus, minus, a, b, low, high, mu, n)
         elif bound == 2:
-            power_row(change, w, sums, extra, amount, side, low, high, mu, n)
+            power_row(out, w, ups, downs, extra, plus, minus, a, b, low, high, mu, n)
         else:
-            product_row(change, w, sums, extra, amount, side, low, high, mu, n)
+            product_row(out, w, ups, downs, extra, plus, minus, a, b, low, high, mu, n)
+        add_to(to, out, one, n)  # after all of them were read: it may be where the weights are
 
     @inline
-    def finish(args, g, tile, strip, sums, plus):
-        """Add the sums of a chunk to the change: of the product that strengthens (``plus``), or of the other."""
-        events, others, by_source = args[3], args[4], args[6] != 0
-        amount = real(as_double(args[11] if plus else args[12]))
-        side = types.int64(args[10] & 1) if plus else types.int64(args[10] >> 1)
-        shift = zero if plus else real(as_double(args[13]))
-        w, change = as_pointer(args[29], real), as_pointer(args[30], real)
-        here = min(WORD, others - g * WORD)
-        if by_source:
+    def finish(args, g, ups, downs, strips, out, sums):
+        """Change the weights of a chunk by its sums."""
+        events, others = args[3], args[4]
+        shift, here = real(as_double(args[13])), min(WORD, others - g * WORD)
+        if args[6] != 0:
             totals = as_pointer(args[31], real)
             for e in range(events):
                 extra = shift * totals[e] if shift != zero else zero
-                at = e * others + g * WORD
-                pass_on(args, offset(change, at), offset(w, at), offset(tile, e * WORD), extra, amount, side, here)
+                change(args, out, e * others + g * WORD, offset(ups, e * WORD), offset(downs, e * WORD), extra, here)
             return
         pitch = (events + LANES - 1) // LANES * LANES
         for r in range(0, here, LANES):
             for e in range(0, pitch, LANES):
-                transpose(offset(tile, e * WORD + r), WORD, offset(strip, e), pitch)
+                transpose(offset(ups, e * WORD + r), WORD, offset(strips, e), pitch)
+                transpose(offset(downs, e * WORD + r), WORD, offset(strips, LANES * pitch + e), pitch)
             for q in range(min(LANES, here - r)):
                 extra = shift * sums[r + q] if shift != zero else zero
-                at = (g * WORD + r + q) * events
-                row = offset(strip, q * pitch)
-                pass_on(args, offset(change, at), offset(w, at), row, extra, amount, side, events)
+                up, down = offset(strips, q * pitch), offset(strips, (LANES + q) * pitch)
+                change(args, out, (g * WORD + r + q) * events, up, down, extra, events)
 
     def kernel(args):
         events, groups, by_source = args[3], args[5], args[6] != 0
         pitch = (events + LANES - 1) // LANES * LANES
         place = fetch_add(as_pointer(args[32], types.int64), 1)
-        tile = offset(as_pointer(args[33], real), place * (pitch * (WORD + LANES) + 2 * WORD))
-        strip = offset(tile, pitch * WORD)
-        x = offset(strip, pitch * LANES)
+        room = 2 * pitch * (WORD + LANES) + 2 * WORD + max(pitch, WORD)
+        ups = offset(as_pointer(args[33], real), place * room)
+        downs = offset(ups, pitch * WORD)
+        strips = offset(downs, pitch * WORD)
+        x = offset(strips, 2 * pitch * LANES)
         sums = offset(x, WORD)
+        out = offset(sums, WORD)
         while True:
             g = fetch_add(args, 1)
             if g >= groups:
                 break
-            clear(tile, pitch * WORD)
-            forwards(args, g, tile, x)
-            finish(args, g, tile, strip, sums, not by_source)
-            clear(tile, pitch * WORD)
-            backwards(args, g, tile, x, sums)
-            finish(args, g, tile, strip, sums, by_source)
+            clear(ups, 2 * pitch * WORD)
+            forwards(args, g, downs if by_source else ups, x)
+            backwards(args, g, ups if by_source else downs, x, sums)
+            finish(args, g, ups, downs, strips, out, sums)
 
     return kernel
