@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-__all__ = ["register", "require_above"]
+__all__ = ["register", "require_above", "shown"]
 
 
 def register(
@@ -100,3 +100,17 @@ def _show(tensor: Tensor) -> str:
     if tensor.numel() == 1:
         return f"{tensor.item():g}"
     return f"values from {tensor.min().item():g} to {tensor.max().item():g}"
+
+
+def shown(constant: Tensor) -> str:
+    """Return a constant for a ``repr``: its value where it is one number, else its shape.
+
+    Args:
+        constant: Of any shape [1].
+
+    Example:
+        >>> shown(torch.tensor([0.5])), shown(torch.ones(2, 3))
+        ('0.5', '<2x3>')
+    """
+    known = constant.numel() == 1 and not constant.is_meta
+    return f"{constant.item():g}" if known else f"<{'x'.join(map(str, constant.shape))}>"

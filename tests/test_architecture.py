@@ -12,7 +12,7 @@ ORDER = [
     {"durations", "functional", "memory", "parameters"},
     {"surrogate"},
     {"kernels"},
-    {"scan"},
+    {"kept", "scan"},
     {"neurons", "dendrites", "synapses", "rates"},
     {"plasticity"},
     {"structure", "sequential"},

@@ -6,6 +6,10 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
+from conex_nn.functional import held_factor
+from conex_nn.kept import kept
+from conex_nn.parameters import shown
+
 __all__ = ["Compartment", "Drive", "Pull", "capacitance", "constant"]
 
 
@@ -63,25 +67,51 @@ class Compartment(nn.Module):
         """
         return None
 
+    def factor(self, neuron: nn.Module | None, *, dt: float) -> Tensor | None:
+        """Return by what its contribution is multiplied for its decay within a step [1]; None for nothing.
+
+        Args:
+            neuron: The neurons.
+            dt: Length of the step [ms].
+        """
+        return None
+
     @override
     def extra_repr(self) -> str:
-        return "" if self.tau_syn is None else f"tau_syn={_shown(self.tau_syn)}"
+        return "" if self.tau_syn is None else f"tau_syn={shown(self.tau_syn)}"
 
 
 class Drive(Compartment):
     """A compartment whose current drives the membrane as it is, like a proximal dendrite's.
 
+    A current with a ``tau_syn`` decays within a step too. Neurons whose linear part is integrated exactly are given the
+    constant current that does the same over the step, :func:`held_factor` times that at its start: their potential at
+    common times does not depend on ``dt``. Neurons of ``method="euler"`` are given the current at its start.
+
     Args:
         tau_syn: Time constant with which its synaptic current decays; None for a current that lasts one step [ms].
 
     Example:
+        >>> from conex_nn.neurons import LIF
         >>> Drive()(torch.tensor([1.5]), None, None)
         tensor([1.5000])
+        >>> Drive(tau_syn=0.5).factor(LIF(tau_mem=10.0), dt=0.1)
+        tensor([0.9062])
+
+    References:
+        Rotter and Diesmann, Biological Cybernetics 81 (1999), section 3.1.2.
     """
 
     @override
     def forward(self, current: Tensor, v: Tensor | None, neuron: nn.Module | None) -> Tensor:
         return current
+
+    @override
+    def factor(self, neuron: nn.Module | None, *, dt: float) -> Tensor | None:
+        if self.tau_syn is None or getattr(neuron, "method", None) != "exact":
+            return None
+        taus = [tau for tau in (self.tau_syn, getattr(neuron, "tau_mem", None)) if isinstance(tau, Tensor)]
+        return kept(self, "factor", dt, lambda: held_factor(*taus, dt=dt), of=taus)
 
 
 class Pull(Compartment):
@@ -136,7 +166,7 @@ class Pull(Compartment):
 
     @override
     def extra_repr(self) -> str:
-        return ", ".join(filter(None, [f"p={_shown(self.p)}", super().extra_repr()]))
+        return ", ".join(filter(None, [f"p={shown(self.p)}", super().extra_repr()]))
 
 
 def constant(neuron: nn.Module, name: str) -> Tensor:
@@ -190,7 +220,3 @@ def _number(name: str, value: Any, *, unit: str) -> Tensor:
     if not tensor.is_meta and not tensor.isfinite().all():
         raise ValueError(f"Expected `{name}` to be finite [{unit}], got {value}.")
     return tensor.clone().reshape(tensor.shape or (1,))
-
-
-def _shown(value: Tensor) -> str:
-    return f"{value.item():g}" if value.numel() == 1 and not value.is_meta else f"<{'x'.join(map(str, value.shape))}>"

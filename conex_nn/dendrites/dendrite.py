@@ -25,8 +25,9 @@ class Dendrite(nn.Module):
     with :math:`\Delta v_x = \max(0, v_\mathrm{rest} + p_x (v_\mathrm{threshold} - v_\mathrm{rest}) - v)`; see
     :class:`Drive` and :class:`Pull`. A compartment with a ``tau_syn`` keeps a synaptic current,
     :math:`I_x \leftarrow I_x e^{-dt/\tau} + \mathrm{arrivals}`, and its contribution is computed afresh from that at
-    each step. Pulls are limited to what takes the membrane, by itself, to the highest of their targets in one step:
-    with long steps, several pulls at once, or a potential far below rest, their sum would overshoot it.
+    each step; one that drives counts as it decays within the step. Pulls are limited to what takes the membrane, by
+    itself, to the highest of their targets in one step: with long steps, several pulls at once, or a potential far
+    below rest, their sum would overshoot it.
 
     Args:
         compartments: By name; default proximal, which drives, and distal and apical, which pull to 0.8 of threshold.
@@ -43,7 +44,7 @@ class Dendrite(nn.Module):
         >>> arrivals = {"proximal": torch.tensor([1.0, 0.0]), "distal": torch.tensor([0.0, 1.0])}
         >>> current, state = dendrite.step(arrivals, dendrite.initial_state(v), v, neuron)
         >>> current, state
-        (tensor([1.0000, 6.0928]), {'proximal': tensor([1., 0.])})
+        (tensor([0.9048, 6.0928]), {'proximal': tensor([1., 0.])})
 
     References:
         CoNeX 0.1.5 (github.com/cnrl/CoNeX), SimpleDendriteComputation.
@@ -149,7 +150,7 @@ class Dendrite(nn.Module):
             if name not in currents:
                 continue
             compartment = self._at(name)
-            given = compartment(currents[name], v, neuron)
+            given = _held(compartment, compartment(currents[name], v, neuron), neuron, dt)
             top = compartment.ceiling(neuron) if compartment.pulls else None
             if top is None:
                 drive = _sum(drive, given)
@@ -177,7 +178,7 @@ class Dendrite(nn.Module):
         Args:
             arrivals: Current that arrives at each compartment, ``(time, *batch, *neurons)`` [nA]; at least one.
             state: Synaptic currents before the first step [nA]; None for :meth:`initial_state`.
-            neuron: Handed to the compartments; ours need it only where they pull.
+            neuron: Handed to the compartments; None for currents as they are at the start of each step.
             dt: Length of a step [ms].
 
         Returns:
@@ -212,7 +213,8 @@ class Dendrite(nn.Module):
         drive = None
         for name in self.names:
             if name in currents:
-                drive = _sum(drive, self._at(name)(currents[name], None, neuron))
+                compartment = self._at(name)
+                drive = _sum(drive, _held(compartment, compartment(currents[name], None, neuron), neuron, dt))
         return (like if drive is None else drive), after
 
     def _at(self, name: str) -> Compartment:
@@ -265,6 +267,12 @@ def _default(tau_syn: float | Tensor | Mapping[str, float | Tensor] | None) -> d
 
 def _sum(total: Tensor | None, part: Tensor) -> Tensor:
     return part if total is None else total + part
+
+
+def _held(compartment: Compartment, given: Tensor, neuron: nn.Module | None, dt: float) -> Tensor:
+    """Return what a compartment gives as the current that, held for a step, does what it does as it decays."""
+    factor = compartment.factor(neuron, dt=dt)
+    return given if factor is None else factor.to(given.dtype) * given
 
 
 def _room(ceiling: Tensor, v: Tensor, neuron: nn.Module, dt: float) -> Tensor:

@@ -9,8 +9,8 @@ from typing_extensions import override
 
 from conex_nn.functional import adapt, decay_factor, exponential_charge, membrane_coefficients
 from conex_nn.functional.leak import Method, rise_factor
+from conex_nn.kept import kept
 from conex_nn.kernels import adaptive_rows, adaptive_sequence
-from conex_nn.neurons.kept import kept
 from conex_nn.neurons.threshold import Coefficients, ThresholdNeuron
 from conex_nn.parameters import register
 from conex_nn.surrogate import SpikeFunction

@@ -7,8 +7,8 @@ from typing_extensions import override
 
 from conex_nn.functional import li_step, membrane_coefficients
 from conex_nn.functional.leak import Method
+from conex_nn.kept import kept
 from conex_nn.kernels import li_rows, li_sequence
-from conex_nn.neurons.kept import kept
 from conex_nn.neurons.threshold import Coefficients, MembraneNeuron
 from conex_nn.parameters import register
 

@@ -9,9 +9,9 @@ from typing_extensions import override
 
 from conex_nn.functional import fire, is_refractory
 from conex_nn.functional.leak import Method, noise_factor
+from conex_nn.kept import kept
 from conex_nn.kernels import lif_rows
 from conex_nn.kernels.direct import plain
-from conex_nn.neurons.kept import kept
 from conex_nn.neurons.neuron import Neuron
 from conex_nn.parameters import register, require_above
 from conex_nn.surrogate import SpikeFunction, Surrogate, atan, from_snntorch

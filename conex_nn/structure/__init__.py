@@ -8,10 +8,13 @@ from conex_nn.structure.events import Events
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
+from conex_nn.structure.poisson_input import PoissonInput
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Cost, Profile
 from conex_nn.structure.registry import register
 from conex_nn.structure.simulation import Simulation
+from conex_nn.structure.spike_generator import SpikeGenerator
+from conex_nn.structure.spike_times import SpikeTimes
 from conex_nn.structure.storage import LoadWarning, load, save
 from conex_nn.structure.summary import sketch
 from conex_nn.structure.synapsis import Synapsis
@@ -28,10 +31,13 @@ __all__ = [
     "LoadWarning",
     "Neocortex",
     "OutputLayer",
+    "PoissonInput",
     "Population",
     "Profile",
     "Simulation",
     "Source",
+    "SpikeGenerator",
+    "SpikeTimes",
     "Synapsis",
     "load",
     "register",

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from conex_nn.dendrites import Dendrite
-from conex_nn.neurons import Behavior, FromSnnTorch, VoltageHomeostasis
+from conex_nn.neurons import Background, Behavior, FromSnnTorch, VoltageHomeostasis
 from conex_nn.plasticity import Rule
 from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
@@ -163,8 +163,8 @@ def options_of(cls: type) -> tuple[str, ...]:
     """
     if issubclass(cls, Neocortex):
         return ("block", "by_events")
-    names = ("enabled",) if issubclass(cls, Behavior | Connection | Rule | Source) else ()
-    return (*names, "tags") if issubclass(cls, Behavior) and "tags" not in parameters_of(cls) else names
+    names = ("enabled",) if issubclass(cls, Background | Behavior | Connection | Rule | Source) else ()
+    return (*names, "tags") if issubclass(cls, Background | Behavior) and "tags" not in parameters_of(cls) else names
 
 
 def parameters_of(cls: type) -> dict[str, inspect.Parameter]:

@@ -202,6 +202,10 @@ class _Chunk:
         first = self.network.populations[part.populations[0]]
         if isinstance(first, Source):
             path = part.populations[0]
+            if not first.takes_input:
+                generator: Any = first
+                xs, self.populations[path] = generator.spikes(self.populations[path], self.steps, dt=self.dt)
+                self.sequences[path] = xs.to(self.clock.dtype)
             xs = self.sequences[path]
             self.sequences[path] = first.axon(xs if first.enabled else torch.zeros_like(xs))
             return
@@ -339,7 +343,8 @@ class _Chunk:
         """Advance a population by a block."""
         population: Any = self.network.populations[path]
         if not arrivals:
-            arrivals = {population.dendrite.names[0]: self._silence(population, steps)}
+            where = next((each.compartment for each in population.background.values() if each.compartment), None)
+            arrivals = {where or population.dendrite.names[0]: self._silence(population, steps)}
         observe = self.network.observers.get(path)
         if path in self.learning.reads_v:
             observe = self._watch(path, observe)

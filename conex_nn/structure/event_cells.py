@@ -148,6 +148,8 @@ def plain(population: Any) -> bool:
         >>> plain(Population(3, LIF())), plain(Population(3, LIF(noise=1.0)))
         (True, False)
     """
+    if population.background:
+        return False
     neuron = population.neuron
     known = type(neuron) in (LIF, IF) and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
     return known and (not population._active() or competes(population)) and bool(drives(population))

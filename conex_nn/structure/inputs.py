@@ -9,7 +9,6 @@ from torch.utils._pytree import tree_leaves
 from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState
-from conex_nn.structure.population import Source
 
 __all__ = ["by_address", "check_inputs", "check_state", "clock_of"]
 
@@ -29,7 +28,7 @@ def by_address(net: Container, inputs: Tensor | Mapping[str, Tensor] | None) -> 
         >>> list(by_address(cx.Neocortex(retina=cx.InputLayer(4)), torch.zeros(1, 4)))
         ['retina.sensory']
     """
-    sources = [path for path, module in net.populations().items() if isinstance(module, Source)]
+    sources = [path for path, module in net.populations().items() if module.takes_input]
     inputs = {} if inputs is None else inputs
     if not sources and not (isinstance(inputs, Mapping) and not inputs):
         raise ValueError("Expected an InputLayer in the network, through which `inputs` enter, got none.")
@@ -98,7 +97,7 @@ def _batch(state: NetworkState, network: Network) -> torch.Size:
     """Return the shape of the batch that a state is of."""
     for path, population in state.populations.items():
         shape = network.populations[path].shape if path in network.populations else torch.Size(())
-        for x in tree_leaves(population.neuron):
+        for x in tree_leaves(getattr(population, "neuron", population)):
             if isinstance(x, Tensor) and shape and x.shape[x.dim() - len(shape) :] == shape:
                 return x.shape[: x.dim() - len(shape)]
     return torch.Size(())
@@ -127,8 +126,13 @@ def check_state(state: NetworkState, network: Network, batch: torch.Size) -> Non
         >>> net, x = cx.Neocortex(retina=cx.InputLayer(4)), torch.zeros(3, 4)
         >>> check_state(net.initial_state(x), net.network(), x.shape[:1])
     """
-    populations = {path for path, module in network.populations.items() if not isinstance(module, Source)}
-    if odd := (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections)):
+    populations = {path for path, module in network.populations.items() if not module.takes_input}
+    odd = (populations ^ set(state.populations)) | (set(network.connections) ^ set(state.connections))
+    for path in populations & set(state.populations):
+        own, found = (getattr(x, "background", ()) for x in (network.populations[path], state.populations[path]))
+        if len(own) != len(found):
+            odd.add(path)
+    if odd:
         raise ValueError(
             f"Expected `state` of this network as it is now, got one that differs in {', '.join(sorted(odd))}. "
             "A state that was returned before the network changed cannot be gone on from."

@@ -21,7 +21,7 @@ from conex_nn.structure.learning import Learning
 from conex_nn.structure.learning_call import learning_of
 from conex_nn.structure.outputs import Outputs
 from conex_nn.structure.owned import owned
-from conex_nn.structure.population import Source
+from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Profile, profiled
 from conex_nn.structure.recomputable import check_recomputable
 from conex_nn.structure.recorder import Where, recording_of
@@ -116,14 +116,14 @@ class Neocortex(Container):
             return x.new_zeros(()).expand(*x.shape, *population.shape)
 
         edges = [edge for part in network.parts for edge in (*part.inner, *part.outer, *part.streamed)]
-        reached: dict[str, set[str]] = {path: set() for path in network.populations}
+        populations: dict[str, Any] = {path: p for path, p in network.populations.items() if not p.takes_input}
+        reached: dict[str, set[str]] = {path: set() for path, p in populations.items() if isinstance(p, Population)}
         for edge in edges:
             reached[edge.target].add(network.connections[edge.name].compartment)
         return NetworkState(
             {
-                path: population.initial_state(like(population), reached[path])
-                for path, population in network.populations.items()
-                if not isinstance(population, Source)
+                path: population.initial_state(like(population), *([reached[path]] if path in reached else []))
+                for path, population in populations.items()
             },
             {e.name: network.connections[e.name].initial_state(like(network.populations[e.source])) for e in edges},
         )

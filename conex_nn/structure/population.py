@@ -10,8 +10,8 @@ from typing_extensions import override
 from conex_nn.dendrites import Dendrite
 from conex_nn.functional.grid import coordinates
 from conex_nn.neurons import (
-    LI,
     ActivityHomeostasis,
+    Background,
     Behavior,
     KWinners,
     Neuron,
@@ -35,10 +35,15 @@ class PopulationState(NamedTuple):
     """Synaptic currents that decay, by compartment [nA]."""
     behaviors: tuple[Any, ...]
     """State of its behaviors, in their order."""
+    background: tuple[Any, ...] = ()
+    """State of what arrives by itself, in its order."""
 
 
 class _Located(Storable):
     """What has a shape, tags, and neurons at places."""
+
+    takes_input: bool = False
+    """Whether a network takes a tensor for it."""
 
     def __init__(self, shape: int | Sequence[int], tags: Sequence[str]) -> None:
         super().__init__()
@@ -73,6 +78,8 @@ class Source(_Located):
         torch.Size([1, 28, 28])
     """
 
+    takes_input = True
+
     def __init__(self, shape: int | Sequence[int], *, tags: Sequence[str] = ()) -> None:
         super().__init__(shape, tags)
         self.inhibitory = False
@@ -86,15 +93,17 @@ class Source(_Located):
 class Population(_Located):
     """Neurons of one kind with a dendrite, and what else happens to them in a step.
 
-    A step goes in this order: currents arrive at compartments and the dendrite makes one of them, ``behaviors`` at
-    ``current``; the membrane integrates; ``noise``, ``winners``, ``voltage_homeostasis``, ``behaviors`` at
-    ``membrane``; neurons fire and are reset; ``activity_homeostasis``, ``behaviors`` at ``spikes``.
+    A step goes in this order: currents arrive at compartments, those of connections and then those of ``background``,
+    the dendrite makes one of them, injected currents are added, ``behaviors`` at ``current``; the membrane integrates;
+    ``noise``, ``winners``, ``voltage_homeostasis``, ``behaviors`` at ``membrane``; neurons fire and are reset;
+    ``activity_homeostasis``, ``behaviors`` at ``spikes``.
 
     Args:
         shape: Number of neurons, or ``(depth, height, width)`` [1].
         neuron: Their model.
         inhibitory: Make their outgoing currents negative; weights are magnitudes there.
         dendrite: Compartments; default proximal, distal and apical.
+        background: What arrives by itself, such as a :class:`PoissonDrive`: one, by name or in a row.
         noise: Noise on the membrane.
         winners: Let only so many neurons fire in a step.
         voltage_homeostasis: Hold potentials in a range.
@@ -120,6 +129,7 @@ class Population(_Located):
         *,
         inhibitory: bool = False,
         dendrite: Dendrite | None = None,
+        background: Background | Mapping[str, Background] | Sequence[Background] = (),
         noise: Noise | None = None,
         winners: KWinners | None = None,
         voltage_homeostasis: VoltageHomeostasis | None = None,
@@ -139,9 +149,10 @@ class Population(_Located):
         self.winners = winners
         self.voltage_homeostasis = voltage_homeostasis
         self.activity_homeostasis = activity_homeostasis
-        named = behaviors if isinstance(behaviors, Mapping) else {str(i): b for i, b in enumerate(behaviors)}
-        self.behaviors = nn.ModuleDict(named)
+        self.behaviors = _by_name(behaviors)
+        self.background = _by_name((background,) if isinstance(background, Background) else background)
         self._check_neuron()
+        self._bind_background()
         for name, behavior in self._named_behaviors():
             if not isinstance(behavior, Behavior):
                 raise TypeError(f"Expected `{name}` to be a Behavior, got {type(behavior).__name__}.")
@@ -152,15 +163,21 @@ class Population(_Located):
                     f"them, got {type(neuron).__name__} with `step` alone."
                 )
 
+    def _bind_background(self) -> None:
+        for name, each in self.background.items():
+            if not isinstance(each, Background):
+                raise TypeError(
+                    f"Expected `background` to be a Background, such as a PoissonDrive, got {type(each).__name__} as "
+                    f"{name!r}."
+                )
+            if each.compartment is not None:
+                self.dendrite.check([each.compartment])
+            each.bind(self.shape)
+
     @property
     def inhibitory(self) -> bool:
         """Whether its outgoing currents are negative; its connections were made for that."""
         return self._inhibitory
-
-    @property
-    def spiking(self) -> bool:
-        """Whether its output is spikes: of every model but LI, and those with an attribute ``spiking = False``."""
-        return bool(getattr(self.neuron, "spiking", not isinstance(self.neuron, LI)))
 
     def _check_neuron(self) -> None:
         try:
@@ -188,8 +205,15 @@ class Population(_Located):
             x: Something in the shape of one step, ``(*batch, *shape)``, for its dtype and device.
             compartments: Those at which currents arrive; None for all.
         """
-        behaviors = tuple(behavior.initial_state(x) for _, behavior in self._named_behaviors())
-        return PopulationState(self.neuron.initial_state(x), self.dendrite.initial_state(x, compartments), behaviors)
+        if compartments is not None:
+            own: Any = [each.compartment for each in self.background.values() if each.compartment is not None]
+            compartments = dict.fromkeys([*compartments, *own])
+        return PopulationState(
+            self.neuron.initial_state(x),
+            self.dendrite.initial_state(x, compartments),
+            tuple(behavior.initial_state(x) for _, behavior in self._named_behaviors()),
+            tuple(each.initial_state(x) for each in self.background.values()),  # pyright: ignore[reportCallIssue]
+        )
 
     def step(
         self,
@@ -210,10 +234,51 @@ class Population(_Located):
         Returns:
             Spikes, and the state after the step.
         """
+        v = getattr(state.neuron, "v", None)
+        x = next(iter(arrivals.values()), v)
+        if self.background and x is not None:
+            block = {name: xs[None] for name, xs in arrivals.items()}
+            block, injected, state = self._with_background(block, state, x, 1, dt)
+            arrivals = {name: xs[0] for name, xs in block.items()}
+            return self._step(arrivals, None if injected is None else injected[0], state, dt, observe)
+        return self._step(arrivals, None, state, dt, observe)
+
+    def _with_background(
+        self, arrivals: Mapping[str, Tensor], state: PopulationState, x: Tensor, steps: int, dt: float
+    ) -> tuple[dict[str, Tensor], Tensor | None, PopulationState]:
+        """Return what arrives in a block with the background in it, what is injected, and the state after that."""
+        if len(state.background) != len(self.background):
+            raise ValueError(
+                f"Expected a `state` with that of {len(self.background)} parts of the background, got "
+                f"{len(state.background)}. Leave it out to start anew."
+            )
+        found, injected, states = dict(arrivals), None, list(state.background)
+        for i, each in enumerate(self.background.values()):
+            if not each.enabled:
+                continue
+            current, states[i] = each(states[i], steps, x, dt=dt)
+            if each.compartment is None:
+                injected = current if injected is None else injected + current
+            else:
+                name: Any = each.compartment
+                found[name] = found[name] + current if name in found else current
+        return found, injected, state._replace(background=tuple(states))
+
+    def _step(
+        self,
+        arrivals: Mapping[str, Tensor],
+        injected: Tensor | None,
+        state: PopulationState,
+        dt: float,
+        observe: StepObserver | None,
+    ) -> tuple[Tensor, PopulationState]:
+        """Advance by one step whose background has arrived."""
         neuron, behaviors = self.neuron, list(state.behaviors)
         active = self._active()
         v = getattr(state.neuron, "v", None)
         current, dendrite = self.dendrite.step(arrivals, state.dendrite, v, neuron, dt=dt)
+        if injected is not None:
+            current = current + injected
         for i, behavior in active.get("current", ()):
             current, behaviors[i] = behavior.current(current, behaviors[i], neuron, dt=dt)
         if "membrane" in active:
@@ -225,7 +290,7 @@ class Population(_Located):
             spikes, cells = neuron.step(current, state.neuron, dt=dt)
         for i, behavior in active.get("spikes", ()):
             spikes, behaviors[i] = behavior.spikes(spikes, behaviors[i], neuron, dt=dt)
-        state = PopulationState(cells, dendrite, tuple(behaviors))
+        state = PopulationState(cells, dendrite, tuple(behaviors), state.background)
         if observe is not None:
             observe({"spikes": spikes, "current": current, "arrivals": arrivals, "state": state})
         return spikes, state
@@ -292,16 +357,21 @@ class Population(_Located):
             dt: Length of a step [ms].
             observe: Called with the variables of each step.
         """
-        steps = len(next(iter(arrivals.values())))
+        first = next(iter(arrivals.values()))
+        steps, injected = len(first), None
+        if self.background:
+            arrivals, injected, state = self._with_background(arrivals, state, first[0], steps, dt)
         if observe is None and self.takes_sequences([*arrivals, *state.dendrite]):
-            current, dendrite = self.dendrite(arrivals, state.dendrite, dt=dt)
+            current, dendrite = self.dendrite(arrivals, state.dendrite, neuron=self.neuron, dt=dt)
+            current = current if injected is None else current + injected
             spikes, cells = self.neuron(current, state.neuron, dt=dt)
-            return spikes, PopulationState(cells, dendrite, state.behaviors)
+            return spikes, state._replace(neuron=cells, dendrite=dendrite)
         outputs = []
         cut = {name: xs.unbind(0) for name, xs in arrivals.items()}
+        pushes = [None] * steps if injected is None else injected.unbind(0)
         for t in range(steps):
             here = {name: xs[t] for name, xs in cut.items()}
-            spikes, state = self.step(here, state, dt=dt, observe=observe)
+            spikes, state = self._step(here, pushes[t], state, dt, observe)
             outputs.append(spikes)
         return torch.stack(outputs), state
 
@@ -322,3 +392,8 @@ class Population(_Located):
     def extra_repr(self) -> str:
         shown = ["x".join(map(str, self.shape))]
         return ", ".join(shown + (["inhibitory=True"] if self.inhibitory else []))
+
+
+def _by_name(modules: Mapping[str, Any] | Sequence[Any]) -> nn.ModuleDict:
+    """Return modules by name, those in a row by their number."""
+    return nn.ModuleDict(modules if isinstance(modules, Mapping) else {str(i): each for i, each in enumerate(modules)})

@@ -18,10 +18,12 @@ from conex_nn.neurons import (
     LIF,
     ActivityHomeostasis,
     AdaptiveThreshold,
+    ConstantDrive,
     Homeostasis,
     Izhikevich,
     KWinners,
     Noise,
+    PoissonDrive,
     VoltageHomeostasis,
 )
 from conex_nn.plasticity import (
@@ -49,7 +51,9 @@ from conex_nn.structure.cortical_layer import CorticalLayer
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
 from conex_nn.structure.output_layer import OutputLayer
+from conex_nn.structure.poisson_input import PoissonInput
 from conex_nn.structure.population import Population, Source
+from conex_nn.structure.spike_times import SpikeTimes
 from conex_nn.structure.synapsis import Synapsis
 from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse
 
@@ -60,12 +64,13 @@ _Thing = TypeVar("_Thing", bound=Callable[..., Any])
 _CLASSES = (
     AELIF, ELIF, IF, LI, LIF, Izhikevich,
     ActivityHomeostasis, AdaptiveThreshold, Homeostasis, KWinners, Noise, VoltageHomeostasis,
+    ConstantDrive, PoissonDrive,
     Compartment, Dendrite, Drive, Pull,
     AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse,
     BCM, ISTDP, STDP, Chain, Clip, Clopath, Dale, LearningRate, Modulated, Normalise, Oja, Product, ShiftSTDP, Soft,
     TripletSTDP,
     Connection, Synapsis, Container, CorticalColumn, CorticalLayer, InputLayer, Neocortex, OutputLayer, Population,
-    Source,
+    Source, PoissonInput, SpikeTimes,
 )  # fmt: skip
 
 _INITIALISERS = (

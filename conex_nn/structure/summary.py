@@ -56,13 +56,13 @@ def _shape(shape: Any) -> str:
 
 def _population(part: Any) -> str:
     if isinstance(part, Source):
-        return f"input {_shape(part.shape)}"
+        return f"{'input' if part.takes_input else type(part).__name__} {_shape(part.shape)}"
     extras = [
         name
         for name in ("noise", "winners", "voltage_homeostasis", "activity_homeostasis")
         if getattr(part, name) is not None
     ]
-    extras += [type(behavior).__name__ for behavior in part.behaviors.values()]
+    extras += [type(each).__name__ for each in (*part.behaviors.values(), *part.background.values())]
     kind = f"{_shape(part.shape)} x {type(part.neuron).__name__}"
     return ", ".join([kind, *(["inhibitory"] if part.inhibitory else []), *extras])
 

@@ -13,8 +13,8 @@ from torch.func import functional_call
 from torch.nn.utils import parametrize
 from torch.testing import assert_close
 
+from conex_nn.kept import _KEPT, kept
 from conex_nn.neurons import AELIF, ELIF, IF, LI, LIF
-from conex_nn.neurons.kept import _KEPT, kept
 
 CURRENT = torch.linspace(0.2, 3.0, 60).reshape(12, 1, 5)
 MODELS = {

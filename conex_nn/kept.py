@@ -1,9 +1,9 @@
-"""What follows from a neuron's constants alone, kept from call to call until one of them changes.
+"""What follows from a module's constants alone, kept from call to call until one of them changes.
 
-It is kept beside the neuron and not on it: its ``state_dict``, its copies and its pickles know nothing of it.
+It is kept beside the module and not on it: its ``state_dict``, its copies and its pickles know nothing of it.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,7 +23,7 @@ class _Kept(NamedTuple):
     """Each constant with the number of times that it had been written to."""
     result: Any
 
-    def holds(self, key: Hashable, constants: list[Tensor]) -> bool:
+    def holds(self, key: Hashable, constants: Sequence[Tensor]) -> bool:
         """Whether nothing has changed since."""
         return (
             self.key == key
@@ -38,17 +38,20 @@ class _Kept(NamedTuple):
 _KEPT: WeakKeyDictionary[nn.Module, dict[str, _Kept]] = WeakKeyDictionary()
 
 
-def kept(neuron: nn.Module, name: str, key: Hashable, make: Callable[[], _Result]) -> _Result:
-    """Return what a function computes from a neuron's constants, computed anew only where one of them has changed.
+def kept(
+    module: nn.Module, name: str, key: Hashable, make: Callable[[], _Result], *, of: Sequence[Tensor] | None = None
+) -> _Result:
+    """Return what a function computes from a module's constants, computed anew only where one of them has changed.
 
     A constant that is replaced counts, and one that is written to in place, other than through ``.data``. Nothing is
     kept of trainable constants, nor under ``torch.compile``, ``torch.func`` and their like.
 
     Args:
-        neuron: The neuron.
+        module: The module.
         name: What is computed.
         key: What it depends on besides the constants.
         make: Computes it.
+        of: The constants that it is computed from, where they are not all buffers of the module, or not its alone.
 
     Example:
         >>> from conex_nn.neurons import LIF
@@ -61,14 +64,16 @@ def kept(neuron: nn.Module, name: str, key: Hashable, make: Callable[[], _Result
         >>> kept(neuron, "double", None, lambda: 2 * neuron.tau_mem)
         tensor([10.])
     """
-    constants = [constant for constant in neuron._buffers.values() if constant is not None]
-    if neuron._parameters or neuron._modules or not constants or not plain(constants[0]):
-        return make()  # modules inside: a parametrization, say
+    constants = [c for c in module._buffers.values() if c is not None] if of is None else of
+    if of is None and (module._parameters or module._modules):  # modules inside: a parametrization, say
+        return make()
+    if not constants or not plain(constants[0]):
+        return make()
     if constants[0].is_cuda:
         if torch.cuda.is_current_stream_capturing():
             return make()  # the graph would read it when it has long been freed
         key = (key, torch._C._cuda_getCurrentRawStream(constants[0].get_device()))  # no stream waits for another's
-    found = _KEPT.get(neuron, {}).get(name)
+    found = _KEPT.get(module, {}).get(name)
     if found is not None and found.holds(key, constants):
         return found.result
     if any(type(c) is not Tensor or c.is_inference() or c.requires_grad for c in constants):
@@ -76,5 +81,5 @@ def kept(neuron: nn.Module, name: str, key: Hashable, make: Callable[[], _Result
     versions = tuple((constant, constant._version) for constant in constants)
     with torch.inference_mode(False):
         result = make()
-    _KEPT.setdefault(neuron, {})[name] = _Kept(key, versions, result)
+    _KEPT.setdefault(module, {})[name] = _Kept(key, versions, result)
     return result
