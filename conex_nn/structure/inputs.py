@@ -97,7 +97,7 @@ def _batch(state: NetworkState, network: Network) -> torch.Size:
     """Return the shape of the batch that a state is of."""
     for path, population in state.populations.items():
         shape = network.populations[path].shape if path in network.populations else torch.Size(())
-        for x in tree_leaves(population.neuron):
+        for x in tree_leaves(getattr(population, "neuron", population)):
             if isinstance(x, Tensor) and shape and x.shape[x.dim() - len(shape) :] == shape:
                 return x.shape[: x.dim() - len(shape)]
     return torch.Size(())
