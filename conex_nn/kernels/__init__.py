@@ -8,6 +8,7 @@ from conex_nn.kernels.layout import stack_rows
 from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
+from conex_nn.kernels.pairs import PackedSpikes, pair_change
 from conex_nn.kernels.ring import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Fired",
     "Learning",
     "Link",
+    "PackedSpikes",
     "Probe",
     "Projection",
     "RingCells",
@@ -35,6 +37,7 @@ __all__ = [
     "lif_sequence",
     "listed",
     "mostly_zeros",
+    "pair_change",
     "ring_run",
     "runs_fused",
     "stack_rows",

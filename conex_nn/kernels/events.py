@@ -106,12 +106,13 @@ class Link:
         return 1 if self.begins is not None else 2 if self.weight.dim() == 1 else 0
 
 
-def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
+def event_currents(spikes: Tensor, weight: Tensor, out: Tensor | None = None) -> Tensor:
     """Return ``spikes @ weight``, touching only the rows of the weight that belong to what is not zero.
 
     Args:
         spikes: ``(rows, sources)`` [1].
         weight: ``(sources, targets)`` [nA].
+        out: ``(rows, targets)``, contiguous, for the currents; a new tensor by default [nA].
 
     Example:
         >>> event_currents(torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 2.0], [3.0, 4.0]]))
@@ -119,7 +120,7 @@ def event_currents(spikes: Tensor, weight: Tensor) -> Tensor:
     """
     rows, sources = spikes.shape
     spikes, weight = in_line(spikes, weight.dtype), weight.contiguous()
-    currents = weight.new_empty(rows, weight.shape[1])
+    currents = weight.new_empty(rows, weight.shape[1]) if out is None else out
     lists = torch.empty(torch.get_num_threads(), sources, dtype=torch.int32)
     launch(
         "events.project",
@@ -196,18 +197,19 @@ def lif_loop(
             table.index(link.targets), table.at(link.history), table.number(link.factor),
             table.at(link.line), 0 if link.line is None else len(link.line) - steps, table.index(link.late),
         ]  # fmt: skip
-    lists = torch.empty(batch * slots * width, dtype=torch.int32)
-    counts = torch.zeros(batch * slots * len(cells), dtype=torch.int64)
-    places = torch.get_num_threads() if learns else batch  # samples that are under way at once
-    working = (torch.empty(places, width, dtype=real), torch.empty(places, width, dtype=torch.int32), lists, counts)
+    threads = torch.get_num_threads()
+    shared = batch if learns else threads  # lists that are kept: of all samples where they learn together
+    lists = torch.empty(shared * slots * width, dtype=torch.int32)
+    counts = torch.zeros(shared * slots * len(cells), dtype=torch.int64)
+    working = (torch.empty(threads, width, dtype=real), torch.empty(threads, width, dtype=torch.int32), lists, counts)
     numbers = (steps, batch, len(cells), slots, width)
     if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
-        launch("events.loop", (uniform, pauses), real, numbers, (table.tensor(), *working), work, scalars=(dt,))
+        arrays = (table.tensor(), *working, torch.zeros(1, dtype=torch.int64))
+        launch("events.loop", (uniform, pauses), real, numbers, arrays, work, scalars=(dt,))
         return spikes, potentials, left
     learners = [link for link in ordered if link.learning is not None]
     room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)
-    threads = torch.get_num_threads()
     scratch = torch.zeros(threads, room, dtype=real)
     marks = torch.zeros(threads, 4 * width + ROOM * (1 + batch), dtype=torch.int32)
     claims = torch.zeros(steps * 4 * threads, dtype=torch.int64)

@@ -8,7 +8,7 @@ from conex_nn.kernels.direct import plain
 from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.threads import launch
 
-__all__ = ["correlate", "event_product", "mostly_zeros"]
+__all__ = ["DENSEST", "correlate", "event_product", "mostly_zeros"]
 
 _ROWS = 512
 """Rows that are worked through at a time: few enough to stay in a cache, many enough to be listed cheaply."""
@@ -17,7 +17,7 @@ _LOOK = 256
 """Rows that are looked at to see how much spikes."""
 _GOLDEN = (5**0.5 - 1) / 2
 """Multiples of it, modulo 1, fall all over: even spacing could meet the same sample of a batch again and again."""
-_DENSEST = 0.1
+DENSEST = 0.1
 """Fraction of what is not zero above which a dense product is faster than one by events."""
 
 
@@ -35,7 +35,7 @@ def mostly_zeros(x: Tensor) -> bool:
     if len(x) > _LOOK:
         place = torch.arange(_LOOK, dtype=torch.float64, device=x.device) * _GOLDEN % 1
         some = x[(place * len(x)).long()]
-    return int(torch.count_nonzero(some)) <= _DENSEST * some.numel()
+    return int(torch.count_nonzero(some)) <= DENSEST * some.numel()
 
 
 def correlate(pre: Tensor, post: Tensor) -> Tensor:

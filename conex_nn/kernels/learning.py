@@ -12,7 +12,7 @@ from torch import Tensor
 
 from conex_nn.kernels.cpu.record import BLOCK, FIELDS, LANES, ROOM
 
-__all__ = ["Learning", "Table", "learner_rows"]
+__all__ = ["BOUNDS", "Learning", "Table", "learner_rows"]
 
 _PIECES = 64
 """Most chunks of a matrix at batch 1."""
@@ -219,7 +219,7 @@ def _cut(link: Any, sources: int, batch: int) -> tuple[int, int, int, int]:
     return rows, -(-sources // rows), ROOM * -(-targets // LANES) * LANES, 0
 
 
-_BOUNDS = {"none": 0, "soft": 1, "product": 3}
+BOUNDS = {"none": 0, "soft": 1, "product": 3}
 _NORMALISE = {"none": 0, "target": 1, "source": 2}
 
 
@@ -260,7 +260,7 @@ def _values(table: Table, link: Any, sizes: Sequence[int], batch: int, rows: int
         "minus": number(learning.minus / batch),
         "plus_factor": int(learning.plus_up),
         "minus_factor": int(learning.minus_up),
-        "bound": 2 if learning.bound == "soft" and learning.mu != 1 else _BOUNDS[learning.bound],
+        "bound": 2 if learning.bound == "soft" and learning.mu != 1 else BOUNDS[learning.bound],
         "w_min": number(learning.w_min),
         "w_max": number(learning.w_max),
         "mu": number(learning.mu),

@@ -6,6 +6,7 @@ synapses and all models of neurons, divides a single sample among threads, and g
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -236,7 +237,7 @@ def ring_run(
         >>> there = Projection(0, 0, torch.tensor([[0.0, 1.0], [0.0, 0.0]]), 1)
         >>> fired, _ = ring_run([two], [push], [there], steps=3, batch=1, dt=1.0, real=torch.float32)
         >>> fired[0].step, fired[0].neuron
-        (tensor([0, 1, 2]), tensor([0, 1, 0]))
+        (tensor([0, 1, 2], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
     """
     threads = torch.get_num_threads()
     total = sum(each.n for each in cells if each.model != "given")
@@ -285,8 +286,14 @@ def ring_run(
             "ring.run",
             (),
             real,
-            (t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room, len(probes), _CHUNK),
-            (*tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists, tables[3], bits),
+            (
+                t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room,
+                len(probes), _CHUNK,
+            ),
+            (
+                *tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists,
+                tables[3], bits,
+            ),
             total * batch * (end - t) if divides else 0,
             scalars=(dt,),
         )  # fmt: skip
@@ -323,7 +330,7 @@ class _Chunks:
             if each.model != "given":
                 pieces = -(-each.n // self.size)
                 cuts = [each.n * i // pieces for i in range(pieces + 1)]
-                for low, high in zip(cuts, cuts[1:], strict=False):
+                for low, high in pairwise(cuts):
                     self.rows += [p, low, high - low]
                 first += each.n
             self.of.append((begin, self.number))
@@ -334,8 +341,15 @@ class _Chunks:
 
 
 def _cells(
-    table: Table, each: RingCells, first: int, chunks: tuple[int, int], channels: list[int], before: int, steps: int, batch: int
-) -> list[int]:  # fmt: skip
+    table: Table,
+    each: RingCells,
+    first: int,
+    chunks: tuple[int, int],
+    channels: list[int],
+    before: int,
+    steps: int,
+    batch: int,
+) -> list[int]:
     """Return the integers that say what a population is."""
     begins, neurons, values = _by_step(each, before + (steps if each.model == "given" else 0), batch)
     period = 0 if each.rows is None else each.rows.shape[1]
@@ -455,8 +469,11 @@ def _sorted(
     """Return the log as one list for each population."""
     none = torch.zeros(0, dtype=torch.int32)
     step, sample, neuron = (torch.cat(parts) for parts in zip((none, none, none), *fetched, strict=True))
+    if bool((step[1:] < step[:-1]).any()):  # of several samples, one after the other
+        order = step.argsort(stable=True)
+        step, sample, neuron = step[order], sample[order], neuron[order]
     fired = []
     for each, first in zip(cells, firsts, strict=True):
         here = (neuron >= first) & (neuron < first + each.n) if each.model != "given" else neuron < 0
-        fired.append(Fired(step[here].long(), sample[here].long(), neuron[here].long() - first))
+        fired.append(Fired(step[here], sample[here], neuron[here] - first))
     return fired

@@ -1,6 +1,7 @@
 """What weights have to keep to after every change: their sums, their range, their signs."""
 
 import math
+from collections.abc import Iterable
 from typing import Literal, cast
 
 import torch
@@ -13,6 +14,9 @@ from conex_nn.plasticity.hebbian import hebbian
 from conex_nn.synapses import Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse, Synapse
 
 __all__ = ["Clip", "Dale", "Normalise"]
+
+_SHARE = 1 << 18
+"""Weights whose magnitudes are worked out at a time."""
 
 
 class Clip(Link):
@@ -109,11 +113,13 @@ class Normalise(Link):
     @torch.no_grad()
     def constrain_(self, weight: Tensor, synapse: nn.Module) -> None:
         mask = synapse.mask if isinstance(synapse, Synapse) else None
-        size = weight.abs() if mask is None else torch.where(mask, weight, 0.0).abs_()
         axes = _axes(synapse, self.per)
         if axes is not None:
-            weight.mul_(self._factor(size.sum(axes, keepdim=True) if axes else size))
-        elif isinstance(synapse, Sparse):
+            for some, here in _shares(weight, mask, axes):
+                some.mul_(self._factor(_sums(some, here, axes)))
+            return
+        size = _sums(weight, mask, ())
+        if isinstance(synapse, Sparse):
             index = (synapse.target if self.per == "target" else synapse.source).long()
             shape = synapse.target_shape if self.per == "target" else synapse.source_shape
             sums = size.new_zeros(shape.numel()).index_add_(0, index, size)
@@ -138,6 +144,22 @@ class Normalise(Link):
     @override
     def extra_repr(self) -> str:
         return f"{self.total:g}, per={self.per!r}" + (f", at={self.at!r}" if self.late else "")
+
+
+def _sums(weight: Tensor, mask: Tensor | None, axes: tuple[int, ...]) -> Tensor:
+    """Return the sums of magnitudes over some axes, or the magnitudes."""
+    size = weight.abs() if mask is None else torch.where(mask, weight, 0.0).abs_()
+    return size.sum(axes, keepdim=True) if axes else size
+
+
+def _shares(weight: Tensor, mask: Tensor | None, axes: tuple[int, ...]) -> Iterable[tuple[Tensor, Tensor | None]]:
+    """Cut a weight and its mask, not through a sum over some axes, so that little memory is needed at a time."""
+    apart = [axis for axis in range(weight.dim()) if axis not in axes]
+    if not apart or weight.numel() <= _SHARE:
+        return [(weight, mask)]
+    size = max(1, _SHARE * weight.shape[apart[0]] // weight.numel())
+    pieces = weight.split(size, apart[0])
+    return zip(pieces, [None] * len(pieces) if mask is None else mask.split(size, apart[0]), strict=True)
 
 
 def _axes(synapse: nn.Module, per: str) -> tuple[int, ...] | None:

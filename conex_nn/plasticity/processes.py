@@ -4,7 +4,17 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-__all__ = ["mean_over_processes"]
+__all__ = ["mean_over_processes", "not_shared"]
+
+
+def not_shared() -> bool:
+    """Whether this process learns by itself.
+
+    Example:
+        >>> not_shared()
+        True
+    """
+    return not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1
 
 
 def mean_over_processes(value: Tensor, samples: int) -> Tensor:
@@ -20,7 +30,7 @@ def mean_over_processes(value: Tensor, samples: int) -> Tensor:
         >>> mean_over_processes(torch.ones(2), 4)
         tensor([1., 1.])
     """
-    if not dist.is_available() or not dist.is_initialized() or dist.get_world_size() == 1:
+    if not_shared():
         return value
     total = torch.cat([value.detach().reshape(-1) * samples, value.new_tensor([float(samples)])])
     dist.all_reduce(total)

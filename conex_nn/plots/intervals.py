@@ -6,20 +6,21 @@ from torch import Tensor
 
 from conex_nn.plots.axes import legend, new_axes, plain
 from conex_nn.plots.palette import colour, line
-from conex_nn.plots.shown import Data, every_sample
+from conex_nn.plots.shown import SpikeData, spikes_of
 from conex_nn.recording import cv, intervals
 
 __all__ = ["cv_histogram", "interval_histogram"]
 
 
 def interval_histogram(
-    spikes: Data, *, dt: float = 1.0, longest: float | None = None, bins: int = 50, ax: Axes | None = None
+    spikes: SpikeData, *, dt: float | None = None, longest: float | None = None, bins: int = 50, ax: Axes | None = None
 ) -> Axes:
     """Draw how often which interval between spikes occurs, in all trains of a population and all samples.
 
     Args:
-        spikes: Spikes ``(time, *batch, *neurons)``, such by the name of each population, or a recording.
-        dt: Length of a step [ms].
+        spikes: Spikes ``(time, *batch, *neurons)``, or events, such by the name of each population, a recording, or
+            what a simulation returned.
+        dt: Length of a step [ms]; None for that of events, else 1.
         longest: Where the axis ends; None for the longest interval [ms].
         bins: Bars at most: none is narrower than a step [1].
         ax: Axes to draw on; new ones by default.
@@ -40,7 +41,9 @@ def interval_histogram(
     """
     if bins < 1:
         raise ValueError(f"Expected `bins` to be at least 1 [1], got {bins}.")
-    found = {name: intervals(each.values, dt=each.step).length for name, each in every_sample(spikes, dt=dt).items()}
+    populations = spikes_of(spikes, dt=dt, whole_batch=True)
+    found = {name: intervals(each.events).length for name, each in populations.items()}
+    dt = min(each.dt for each in populations.values())
     ax = new_axes(ax, size=(6.0, 3.6))
     end = longest or max((float(length.max()) for length in found.values() if len(length)), default=10 * dt)
     steps = max(1, -(-round(end / dt) // bins))  # of a bin
@@ -56,12 +59,13 @@ def interval_histogram(
     return plain(ax)
 
 
-def cv_histogram(spikes: Data, *, dt: float = 1.0, bins: int = 30, ax: Axes | None = None) -> Axes:
+def cv_histogram(spikes: SpikeData, *, dt: float | None = None, bins: int = 30, ax: Axes | None = None) -> Axes:
     """Draw how irregular the trains of a population are: the distribution of their CV, with lines at 0 and 1.
 
     Args:
-        spikes: Spikes ``(time, *batch, *neurons)``, such by the name of each population, or a recording.
-        dt: Length of a step [ms].
+        spikes: Spikes ``(time, *batch, *neurons)``, or events, such by the name of each population, a recording, or
+            what a simulation returned.
+        dt: Length of a step [ms]; None for that of events, else 1.
         bins: Number of bars [1].
         ax: Axes to draw on; new ones by default.
 
@@ -80,7 +84,8 @@ def cv_histogram(spikes: Data, *, dt: float = 1.0, bins: int = 30, ax: Axes | No
     if bins < 1:
         raise ValueError(f"Expected `bins` to be at least 1 [1], got {bins}.")
     ax = new_axes(ax, size=(6.0, 3.6))
-    found = {name: cv(each.values, dt=each.step) for name, each in every_sample(spikes, dt=dt).items()}
+    populations = spikes_of(spikes, dt=dt, whole_batch=True)
+    found = {name: cv(each.events).flatten() for name, each in populations.items()}
     known = {name: values[~values.isnan()] for name, values in found.items()}
     top = max([1.5, *(float(values.max()) for values in known.values() if len(values))])
     edges = torch.linspace(0, top, bins + 1)

@@ -4,16 +4,17 @@ from matplotlib.axes import Axes
 
 from conex_nn.plots.axes import legend, new_axes, plain
 from conex_nn.plots.palette import colour
-from conex_nn.plots.shown import Data, evenly, one_sample
+from conex_nn.plots.shown import SpikeData, evenly, spikes_of
 from conex_nn.recording import binned_rate
+from conex_nn.recording.layout import activity
 
 __all__ = ["return_map"]
 
 
 def return_map(
-    spikes: Data,
+    spikes: SpikeData,
     *,
-    dt: float = 1.0,
+    dt: float | None = None,
     width: float = 5.0,
     lag: int = 1,
     most: int = 2000,
@@ -23,12 +24,14 @@ def return_map(
     """Draw the rate of each population in a bin over that in the bin before: on the line nothing changes.
 
     Args:
-        spikes: Spikes ``(time, *neurons)`` of one sample, such by the name of each population, or a recording.
-        dt: Length of a step [ms].
+        spikes: Spikes ``(time, *neurons)`` of one sample, or events, such by the name of each population, a
+            recording, or what a simulation returned.
+        dt: Length of a step [ms]; None for that of events, else 1.
         width: Length of a bin [ms].
         lag: Bins from one to the other [1].
         most: Points of a population at most, evenly chosen; the legend says so [1].
-        sample: Which sample of a batch; spikes are then ``(time, batch, *neurons)``. A recording of one needs none [1].
+        sample: Which sample of a batch; spikes are then ``(time, batch, *neurons)``. A recording or
+            events of one need none [1].
         ax: Axes to draw on; new ones by default.
 
     Returns:
@@ -45,9 +48,9 @@ def return_map(
     """
     ax = new_axes(ax, size=(4.8, 4.6))
     top = 0.0
-    for place, (name, each) in enumerate(one_sample(spikes, sample=sample, dt=dt).items()):
-        fired = (each.values != 0).float().mean(1)
-        rate = binned_rate(fired, width=width, dt=each.step) * (each.step / dt)
+    for place, (name, each) in enumerate(spikes_of(spikes, sample=sample, dt=dt).items()):
+        fired = activity(each.events)[:, 0] / len(each.neurons)
+        rate = binned_rate(fired, width=width, dt=each.dt * each.every) * each.every
         if not 1 <= lag < len(rate):
             raise ValueError(f"Expected `lag` from 1 to below the {len(rate)} bins of {width:g} ms [1], got {lag}.")
         chosen = evenly(len(rate) - lag, most)

@@ -4,16 +4,16 @@ from matplotlib.axes import Axes
 
 from conex_nn.plots.axes import legend, new_axes, plain
 from conex_nn.plots.palette import colour, line
-from conex_nn.plots.shown import Data, one_sample
+from conex_nn.plots.shown import SpikeData, spikes_of
 from conex_nn.recording import BANDS, population_rate, power_spectrum
 
 __all__ = ["spectrum"]
 
 
 def spectrum(
-    spikes: Data,
+    spikes: SpikeData,
     *,
-    dt: float = 1.0,
+    dt: float | None = None,
     segment: float | None = None,
     up_to: float = 150.0,
     bands: bool = True,
@@ -23,12 +23,14 @@ def spectrum(
     """Draw the power of the rate of each population over frequency, with the bands of the brain's rhythms.
 
     Args:
-        spikes: Spikes ``(time, *neurons)`` of one sample, such by the name of each population, or a recording.
-        dt: Length of a step [ms].
+        spikes: Spikes ``(time, *neurons)`` of one sample, or events, such by the name of each population, a
+            recording, or what a simulation returned.
+        dt: Length of a step [ms]; None for that of events, else 1.
         segment: Length of the segments that are averaged, see :func:`conex_nn.recording.power_spectrum` [ms].
         up_to: Highest frequency that is drawn [Hz].
         bands: Whether to shade the bands.
-        sample: Which sample of a batch; spikes are then ``(time, batch, *neurons)``. A recording of one needs none [1].
+        sample: Which sample of a batch; spikes are then ``(time, batch, *neurons)``. A recording or
+            events of one need none [1].
         ax: Axes to draw on; new ones by default.
 
     Returns:
@@ -45,9 +47,10 @@ def spectrum(
     """
     ax = new_axes(ax, size=(7.0, 3.8))
     silent = True
-    for place, (name, each) in enumerate(one_sample(spikes, sample=sample, dt=dt).items()):
-        rate = population_rate((each.values != 0).float(), dt=each.step) * (each.step / dt)
-        found = power_spectrum(rate, dt=each.step, segment=segment)
+    populations = spikes_of(spikes, sample=sample, dt=dt)
+    for place, (name, each) in enumerate(populations.items()):
+        rate = population_rate(each.events) * each.every
+        found = power_spectrum(rate, dt=each.dt * each.every, segment=segment)
         inside = (found.frequency > 0) & (found.frequency <= up_to)
         some = bool((found.power[inside] > 0).any())
         silent = silent and not some
@@ -56,7 +59,7 @@ def spectrum(
         ax.plot(x if some else [], y if some else [], color=colour(place), linestyle=line(place), label=label)
     if not silent:
         ax.set_yscale("log")
-    top = min(up_to, 500 / dt)
+    top = min(up_to, 500 / min(each.dt for each in populations.values()))
     for place, (name, (low, high)) in enumerate(BANDS.items() if bands else ()):
         if low < top:
             ax.axvspan(low, min(high, top), color="0.5", alpha=0.14 if place % 2 else 0.06, linewidth=0)

@@ -115,7 +115,8 @@ def _gather(
         return shown, None, threshold
     address = variable.removesuffix("v").strip(".") or name
     beside = f"{address}.spikes"
-    fired = one_sample(values, variable=beside, sample=sample, dt=dt)[beside].values if beside in values else None
+    known = beside in values and values.spacing(beside) == values.spacing(f"{address}.v")
+    fired = one_sample(values, variable=beside, sample=sample, dt=dt)[beside].values if known else None
     if threshold is None and f"{address}.v_threshold" in values:
         threshold = values[f"{address}.v_threshold"].detach()
     return shown, fired, threshold

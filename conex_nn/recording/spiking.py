@@ -4,6 +4,7 @@ from torch import nn
 
 from conex_nn.neurons import LI, Neuron
 from conex_nn.structure import Population, Source
+from conex_nn.structure.spiking import emits_spikes
 
 __all__ = ["is_spiking", "outlet", "spiking_layers"]
 
@@ -23,7 +24,7 @@ def is_spiking(module: nn.Module) -> bool:
         (True, False, False, True)
     """
     if isinstance(module, Population):
-        return module.spiking
+        return emits_spikes(module)
     return isinstance(module, Neuron) and bool(getattr(module, "spiking", not isinstance(module, LI)))
 
 

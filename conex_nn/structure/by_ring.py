@@ -1,7 +1,7 @@
 """Whether populations can be advanced by the kernel of ring buffers, and their translation for it.
 
 It is for runs without gradients on the CPU, of parts of any size and with any delays, whose neurons are ours and whose
-currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs everything else.
+currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs all else.
 """
 
 from collections.abc import Mapping
@@ -147,7 +147,7 @@ class RingLoop:
             after[path] = _after(population, states[path], cells[place[path]], currents, steps)
         sent = self._sent(under_way, histories, who, sequences, steps, samples)
         events = {
-            path: Events(step.int(), sample.int(), neuron.int(), steps, self.populations[path].shape, batch, dt=dt)
+            path: Events(step, sample, neuron, steps, self.populations[path].shape, batch, dt=dt)
             for path, (step, sample, neuron, _) in who.items()
         }
         return events, after, sent
@@ -184,9 +184,9 @@ class RingLoop:
             flat["refractory"] = _flat(cells.refractory, batch)
         if "w" in cells._fields:
             flat["w"] = cells.w.reshape(-1, batch, n).clone(memory_format=torch.contiguous_format)
-        injected = [each.current for each in _backgrounds(population) if each.compartment is None]
+        injected: list[Tensor] = [each.current for each in _backgrounds(population) if each.compartment is None]
         if injected:
-            flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)
+            flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
         return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
 
@@ -254,13 +254,13 @@ class RingLoop:
 
     def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
         """Translate a connection."""
-        synapse, weight = connection.synapse, connection.weight
+        synapse: Any = connection.synapse
+        weight: Any = connection.weight
         axon, steps = connection.axon, connection.axon.steps
         delay, late = axon.minimum, None
         if axon.minimum < axon.maximum:
             shape: Any = synapse.source_shape
             late = (steps - delay).expand(shape).reshape(-1)
-        assert weight is not None
         weight = weight.detach()
         if type(synapse) is Dense:
             return Projection(source, channel, weight.t().contiguous(), delay, late, factor=connection.scale)
@@ -294,9 +294,9 @@ class RingLoop:
                 if steps < kept:
                     tail[: kept - steps] = history[steps:]
                 step, sample, neuron, _ = fired[path]
-                late = step + kept - steps
-                inside = late >= 0
-                tail[late[inside], sample[inside], neuron[inside]] = 1
+                last = step >= steps - kept
+                step, sample, neuron = (each[last].long() for each in (step, sample, neuron))
+                tail[step + kept - steps, sample, neuron] = 1
             else:
                 spikes = sequences[path].reshape(steps, batch, -1).to(history.dtype)
                 tail = torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
@@ -356,10 +356,7 @@ def _known(population: Any) -> bool:
     known = type(neuron) in _MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
     arrives = {(type(each), each.compartment) for each in _backgrounds(population)}
     drives = _drives(population)
-    fits = all(
-        (kind is ConstantDrive and at is None) or (kind in (ConstantDrive, PoissonDrive) and at in drives)
-        for kind, at in arrives
-    )
+    fits = arrives <= {(ConstantDrive, None), *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in drives)}
     return known and fits and not population._active() and bool(drives)
 
 

@@ -11,7 +11,7 @@ from typing_extensions import override
 from conex_nn.plasticity import GradientChange, Rule, weight_in_force, weight_of
 from conex_nn.structure.deferred import Deferred
 from conex_nn.structure.fit import check_rule
-from conex_nn.structure.sparse_input import dense_by_events
+from conex_nn.structure.sparse_input import Projection
 from conex_nn.synapses import Delay, Sparse, Synapse
 
 __all__ = ["Connection", "ConnectionState", "Projector"]
@@ -239,11 +239,7 @@ class Connection(nn.Module):
         if by_steps:
             return Deferred(synapse, weight)
 
-        def project(spikes: Tensor) -> Tensor:
-            current = dense_by_events(synapse, spikes, weight)
-            return synapse.project(spikes, weight) if current is None else current
-
-        return project
+        return Projection(synapse, weight)
 
     def initial_state(self, x: Tensor) -> ConnectionState:
         """Return the state before the first step: nothing is under way.
@@ -309,8 +305,12 @@ class Connection(nn.Module):
             return self._through_dendrite(
                 self._tapped(history, len(spikes), project, known=True), self.push(spikes, state)
             )
-        arrived, axon = self.axon(spikes, state.axon)
-        return self._through_dendrite(project(arrived), state._replace(axon=axon))
+        if isinstance(project, Projection) and self.axon.minimum == self.axon.maximum:
+            current, axon = project.late(state.axon, spikes), self.axon.push(spikes, state.axon)
+        else:
+            arrived, axon = self.axon(spikes, state.axon)
+            current = project(arrived)
+        return self._through_dendrite(current, state._replace(axon=axon))
 
     def _through_dendrite(self, current: Tensor, state: ConnectionState) -> tuple[Tensor, ConnectionState]:
         if self.dendrite.maximum == 0:

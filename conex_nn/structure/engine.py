@@ -1,13 +1,14 @@
 """Run the flat graph of a network over time, part by part."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
+from conex_nn.kernels import mostly_zeros
 from conex_nn.structure.by_events import EventLoop
 from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
@@ -112,6 +113,7 @@ def run(
     steps = len(clock)
     if torch.is_grad_enabled():
         return _run_chunk(network, inputs, state, clock=clock, dt=dt, wanted=wanted, learning=learning)
+    network = replace(network, parts=[_read_on_the_way(part, network, inputs, learning) for part in network.parts])
     chunk = steps if _all_is_kept(network, wanted) else _chunk(network, clock)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
@@ -127,6 +129,27 @@ def run(
             outputs[path][begin : begin + chunk] = y
         del ys, y  # before the next are made
     return outputs, state
+
+
+def _read_on_the_way(part: Part, network: Network, inputs: Mapping[str, Tensor], learning: Learning | None) -> Part:
+    """Return a part whose sparse inputs are read while its neurons compete, so that no sequence of currents is made."""
+    edges, path = (*part.streamed, *part.outer), part.populations[0]
+    if not part.outer or part.inner or network.by_events is False or network.block is not None:
+        return part
+    if path in network.observers or (learning is not None and path in learning.reads_v):
+        return part
+    for edge in edges:
+        connection: Any = network.connections[edge.name]
+        late = connection.axon.minimum < connection.axon.maximum or connection.dendrite.maximum > 0
+        if edge.source not in inputs or edge.name in network.listeners or late:
+            return part
+        if not mostly_zeros(inputs[edge.source].reshape(-1, connection.synapse.source_shape.numel())):
+            return part
+    changed = replace(part, outer=(), streamed=edges)
+    learners = {} if learning is None else {e.name: learning.steps[e.name] for e in edges if e.name in learning.steps}
+    like = inputs[edges[0].source]
+    loop = EventLoop.of(changed, network.populations, network.connections, like=like, learners=learners)
+    return part if loop is None or not competes(network.populations[path]) else changed
 
 
 def _all_is_kept(network: Network, wanted: set[str]) -> bool:
@@ -230,7 +253,7 @@ class _Chunk:
             self.sequences[path] = self.network.populations[path].axon(spikes)
         else:
             self._loop(part, arrivals)
-        for edge in (*part.outer, *part.inner):
+        for edge in (*part.outer, *part.inner, *part.streamed):
             if (learner := self.learning.sequences.get(edge.name)) is not None:
                 pre, post = self.sequences[edge.source], self.sequences[edge.target]
                 v = self._potential(edge.target) if learner.rule.reads_v else None

@@ -1,192 +1,20 @@
 """What the rules of connections learn while a network runs."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_structure
 
 from conex_nn.plasticity import apply_change, mean_over_processes, weight_of
 from conex_nn.structure.addresses import nearest
 from conex_nn.structure.connection import Connection, ConnectionState, Projector
-from conex_nn.synapses import Delay
+from conex_nn.structure.learner import Learner, RuleState
+from conex_nn.structure.sequences import Sequences
 
 __all__ = ["Learning", "RuleState", "Sequences", "Steps"]
 
-_BLOCK = 1 << 22
-"""Numbers on both sides of a connection, of all samples, that a rule sees at a time."""
 
-
-class RuleState(NamedTuple):
-    """Fast state of a rule in a connection."""
-
-    rule: Any
-    """Of the rule itself, such as traces."""
-    pre: Tensor | tuple[()]
-    """Spikes of the source that it has yet to see, ``(steps, batch, *source)`` [1]; () without ``axon_delay``."""
-    post: Tensor | tuple[()]
-    """Those of the target, ``(steps, batch, *target)`` [1]; () without ``dendrite_delay``."""
-
-
-class _Seen(NamedTuple):
-    """What a rule sees of a stretch of time."""
-
-    pre: Tensor
-    post: Tensor
-    v: Tensor | None
-    signals: dict[str, Tensor]
-
-
-class _Learner:
-    """A connection that learns while a network runs once.
-
-    Args:
-        connection: The connection.
-        modulators: Signals of the whole network, from the first step on.
-        dt: Length of a step [ms].
-    """
-
-    def __init__(self, connection: Connection, modulators: Mapping[str, Tensor], dt: float) -> None:
-        self.connection, self.modulators, self.dt = connection, modulators, dt
-        self.rule: Any = connection.rule
-        self.synapse: Any = connection.synapse
-        self.axon, self.dendrite = _delay(connection.axon_delay), _delay(connection.dendrite_delay)
-        self.time = 0
-        """Steps seen so far."""
-
-    def signals(self, steps: int) -> dict[str, Tensor]:
-        """Return the modulators of the next steps."""
-        begin, end = self.time, self.time + steps
-        return {name: xs[begin:end] if xs.dim() and len(xs) > 1 else xs for name, xs in self.modulators.items()}
-
-    def stretch(self, pre: Tensor, post: Tensor, v: Tensor | None, state: RuleState | None) -> tuple[_Seen, RuleState]:
-        """Return what the rule sees of the next steps, delayed and with one batch axis, and the state of the delays."""
-        source, target = self.synapse.source_shape, self.synapse.target_shape
-        steps, (rule, *lines) = len(post), state or RuleState(None, (), ())
-        if not self.connection.differentiable:
-            pre, post = pre.detach(), post.detach()
-        pre, post = pre.reshape(steps, -1, *source), post.reshape(steps, -1, *target)
-        if v is not None:
-            v = v.detach().reshape(steps, -1, *target)
-        signals = self.signals(steps)
-        self.time += steps
-        if self.axon is not None:
-            pre, lines[0] = self.axon(pre, lines[0] if isinstance(lines[0], Tensor) else None)
-        if rule is not None and self.time == steps:
-            self._check_state(rule, pre[0], post[0])
-        if self.dendrite is not None:
-            post, lines[1] = self.dendrite(post, lines[1] if isinstance(lines[1], Tensor) else None)
-        return _Seen(pre, post, v, signals), RuleState(rule, *lines)
-
-    def _check_state(self, state: Any, pre: Tensor, post: Tensor) -> None:
-        """Raise unless a state is that of such a rule."""
-        if tree_structure(self.rule.initial_state(self.synapse, pre, post)) != tree_structure(state):
-            raise ValueError(
-                f"Expected `state` of a network whose connection {self.connection.source!r} -> "
-                f"{self.connection.target!r} learns by {self.rule}, got another. Leave it out to start anew."
-            )
-
-
-def _delay(steps: int | Tensor) -> Delay | None:
-    delay = Delay(steps)
-    return delay if delay.maximum else None
-
-
-class Sequences(_Learner):
-    """A connection whose weight changes once, after a sequence.
-
-    Args:
-        connection: The connection.
-        modulators: Signals of the whole network, from the first step on.
-        dt: Length of a step [ms].
-
-    Example:
-        >>> from conex_nn.plasticity import STDP
-        >>> from conex_nn.synapses import Dense
-        >>> connection = Connection(Dense(2, 1), "a", "b", rule=STDP(a_plus=1.0, a_minus=0.0))
-        >>> learner = Sequences(connection, {}, 1.0)
-        >>> pre, post = torch.ones(1, 3, 2), torch.ones(1, 3, 1)
-        >>> state = learner.see(pre, post, None, connection.initial_state(pre[0]))
-        >>> learner.change
-        tensor([[1., 1.]])
-    """
-
-    def __init__(self, connection: Connection, modulators: Mapping[str, Tensor], dt: float) -> None:
-        super().__init__(connection, modulators, dt)
-        self.change: Tensor | None = None
-        self.samples = 1
-        self.missing = [name for name in self.rule.modulators() if name not in modulators]
-        self.waiting: list[_Seen] = []
-        self.whole = any(part._buffers for part in self.rule.modules())
-        """Whether the rule may keep something that depends on how much of a sequence it sees at once, as BCM does."""
-        self.later = bool(getattr(self.rule, "remembers", False)) and any(
-            xs.dim() == 2 and xs.shape[1] > 1 for xs in modulators.values()
-        )  # each sample has an eligibility of its own: none goes on after the sequence
-
-    def see(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
-        """Take in a stretch of the sequence.
-
-        Args:
-            pre: Spikes of the source, ``(time, *batch, *source)`` [1].
-            post: Those of the target, ``(time, *batch, *target)`` [1].
-            v: Potential of the target [mV], where the rule reads it.
-            state: State of the connection before it.
-
-        Returns:
-            The state after it.
-        """
-        blocks = 1 if self.whole else -(-len(post) * (pre[0].numel() + post[0].numel()) // _BLOCK)
-        size = -(-len(post) // max(1, blocks))
-        for begin in range(0, len(post), size):
-            here = slice(begin, begin + size)
-            state = self._see_block(pre[here], post[here], None if v is None else v[here], state)
-        return state
-
-    def _see_block(self, pre: Tensor, post: Tensor, v: Tensor | None, state: ConnectionState) -> ConnectionState:
-        """Take in some steps, so few that what a rule makes of them stays in a cache and takes little memory."""
-        seen, rule_state = self.stretch(pre, post, v, state.rule)
-        self.samples = seen.post.shape[1]
-        if self.missing or self.later:
-            self.waiting.append(seen)
-            return state._replace(rule=rule_state)
-        change, after = self.rule.update(
-            self.synapse, rule_state.rule, seen.pre, seen.post, seen.signals, v=seen.v, dt=self.dt
-        )
-        self.change = change if self.change is None else self.change.add_(change)
-        return state._replace(rule=rule_state._replace(rule=after))
-
-    def learn(self, modulators: Mapping[str, Tensor | float]) -> None:
-        """Learn from what waited for modulators.
-
-        Args:
-            modulators: All that the rule waits for, over the whole sequence.
-        """
-        if not self.waiting:
-            return
-        pre, post = (torch.cat([getattr(seen, side) for seen in self.waiting]) for side in ("pre", "post"))
-        v = None if self.waiting[0].v is None else torch.cat([seen.v for seen in self.waiting])  # pyright: ignore
-        given = {**self.modulators, **modulators}
-        self.change, _ = self.rule.update(self.synapse, None, pre, post, given, v=v, dt=self.dt, keep_state=False)
-        self.waiting = []
-
-    def apply(self, *, in_place: bool) -> None:
-        """Apply what was learned: to the weight, or to its gradient.
-
-        Args:
-            in_place: Whether no graph holds the weight.
-        """
-        if self.change is None:
-            return
-        change, self.change = mean_over_processes(self.change, self.samples), None
-        if self.connection.into == "grad":
-            self.connection.to_gradient.add(change)
-        else:
-            apply_change(self.rule, self.synapse, change, in_place=in_place and not self.connection.graph_holds)
-            self.connection.keep_magnitudes()
-
-
-class Steps(_Learner):
+class Steps(Learner):
     """A connection whose weight changes after every step.
 
     Args:
@@ -321,12 +149,11 @@ class Learning:
         for sequence in self.sequences.values():
             sequence.connection.graph_holds |= self.graph
             if not sequence.missing:
-                sequence.learn({})
-            sequence.apply(in_place=not self.graph)
+                sequence.learn({}, in_place=not self.graph)
 
     def waits_for(self) -> list[str]:
         """Return the names of the modulators for which rules still wait."""
-        missing = [name for each in self.sequences.values() if each.waiting for name in each.missing]  # in order
+        missing = [name for each in self.sequences.values() if each.waits for name in each.missing]  # in order
         return list(dict.fromkeys(missing))
 
     def learn(self, modulators: Mapping[str, Tensor | float]) -> None:
@@ -344,7 +171,7 @@ class Learning:
         if odd := [name for name in modulators if name not in names]:
             raise ValueError(f"Expected modulators {', '.join(names)}, got {odd[0]!r}.{nearest(odd[0], names)}")
         signals = {name: _signal(name, value, names, self.length) for name, value in modulators.items()}
-        waiting = [sequence for sequence in self.sequences.values() if sequence.waiting]
+        waiting = [sequence for sequence in self.sequences.values() if sequence.waits]
         for name, signal in signals.items():
             samples = waiting[0].samples
             if signal.dim() == 2 and signal.shape[1] not in (1, samples):
@@ -353,8 +180,7 @@ class Learning:
                     f"{tuple(signal.shape)}."
                 )
         for sequence in waiting:
-            sequence.learn({name: signals[name] for name in sequence.missing})
-            sequence.apply(in_place=not self.graph)
+            sequence.learn({name: signals[name] for name in sequence.missing}, in_place=not self.graph)
 
 
 def _target(path: str, connection: Connection) -> str:

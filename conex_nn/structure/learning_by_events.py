@@ -1,4 +1,4 @@
-"""Which rules the kernel of events can learn by, step by step, and their translation for it."""
+"""Which rules the kernels can learn by, step by step or from a whole sequence, and their translation for them."""
 
 import math
 from collections.abc import Mapping
@@ -22,6 +22,7 @@ from conex_nn.plasticity import (
     Rule,
     Soft,
     STDPState,
+    anticausal,
 )
 from conex_nn.synapses import Dense, OneToOne, Sparse
 
@@ -50,7 +51,7 @@ class _Found:
 
 
 class LearningPlan:
-    """A rule on a synapse as the kernel of events carries it out.
+    """A rule on a synapse as the kernels carry it out.
 
     Args:
         rule: The rule, or a chain.
@@ -130,8 +131,6 @@ class LearningPlan:
             options: Of :class:`conex_nn.kernels.Learning`: the delays, and what they hold.
         """
         found = self._found
-        options |= found.options
-        batch = len(pre)
         if self.names():
             signal = pre.new_ones(1, 1)
             for name in self.names():
@@ -140,11 +139,8 @@ class LearningPlan:
                 signal = signal * modulators[name].to(pre.dtype)
             if found.memory is not None and signal.shape[1] > 1:
                 return None
-            options["modulator"] = signal.expand(steps, batch).contiguous()
+            options["modulator"] = signal.expand(steps, len(pre)).contiguous()
         states = list(state) if state is not None and type(self.rule) is Chain else [state]
-        traces = states[0]
-        if traces is None:
-            traces = STDPState(torch.zeros_like(pre), torch.zeros_like(post))
         if found.memory is not None:
             number, modulated = found.memory
             before = states[number] if len(states) > number else None
@@ -158,6 +154,49 @@ class LearningPlan:
         if type(self.synapse) is Sparse:
             wiring = self.synapse.wiring()
             options["by_target"] = (wiring.target_indptr, wiring.by_target, wiring.source_by_target)
+        if found.normalise is not None:
+            options |= {"normalise": found.normalise.per, "total": found.normalise.total}
+            options |= {"low_after": found.after[0], "high_after": found.after[1]}
+        options |= {"low": found.before[0], "high": found.before[1]}
+        return self.pairs(state, pre=pre, post=post, dt=dt, **options)
+
+    def signal(self, modulators: Mapping[str, Tensor], *, steps: int, batch: int, dt: float) -> Tensor | None:
+        """Return how much each change of a sequence counts, ``(time, batch)``; None where no modulator says so.
+
+        With an eligibility trace, that is what comes of a change until the sequence ends; none is kept.
+
+        Args:
+            modulators: All of :meth:`names`, over the whole sequence: ``(time, batch)``, ``(time,)`` or numbers.
+            steps: Number of steps [1].
+            batch: Number of samples [1].
+            dt: Length of a step [ms].
+        """
+        if not self.names():
+            return None
+        dtype = self.synapse.weight.dtype
+        signal = torch.ones(1, 1, dtype=dtype)
+        for name in self.names():
+            given = modulators[name].to(dtype)
+            signal = signal * (given.reshape(-1, 1) if given.dim() < 2 else given)
+        signal = signal.expand(steps, -1)
+        if self._found.memory is not None:
+            signal = anticausal(signal * dt, tau=self._found.memory[1].tau or math.inf, dt=dt)
+        return signal.expand(steps, batch).contiguous()
+
+    def pairs(self, state: Any, *, pre: Tensor, post: Tensor, dt: float, **options: Any) -> Learning:
+        """Return the pair rule with its bound and its traces, which are copies, and no more.
+
+        Args:
+            state: State of the rule before the first step; None to begin.
+            pre: Anything of the shape ``(batch, sources)``, and of the dtype of the weight.
+            post: Likewise ``(batch, targets)``.
+            dt: Length of a step [ms].
+            options: Of :class:`conex_nn.kernels.Learning`: what else there is to say.
+        """
+        found = self._found
+        traces = state[0] if state is not None and type(self.rule) is Chain else state
+        if traces is None:
+            traces = STDPState(torch.zeros_like(pre), torch.zeros_like(post))
         if found.bound is not None:
             options |= {
                 "bound": "soft" if isinstance(found.bound, Soft) else "product",
@@ -167,9 +206,6 @@ class LearningPlan:
                 "plus_up": found.plus_up,
                 "minus_up": found.minus_up,
             }
-        if found.normalise is not None:
-            options |= {"normalise": found.normalise.per, "total": found.normalise.total}
-            options |= {"low_after": found.after[0], "high_after": found.after[1]}
         return Learning(
             traces.trace_pre.reshape(pre.shape).to(pre.dtype).clone(memory_format=torch.contiguous_format),
             traces.trace_post.reshape(post.shape).to(pre.dtype).clone(memory_format=torch.contiguous_format),
@@ -178,8 +214,7 @@ class LearningPlan:
             plus=found.plus,
             minus=found.minus,
             shift=found.shift,
-            low=found.before[0],
-            high=found.before[1],
+            **found.options,
             **options,
         )
 

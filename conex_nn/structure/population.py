@@ -10,7 +10,6 @@ from typing_extensions import override
 from conex_nn.dendrites import Dendrite
 from conex_nn.functional.grid import coordinates
 from conex_nn.neurons import (
-    LI,
     ActivityHomeostasis,
     Background,
     Behavior,
@@ -179,11 +178,6 @@ class Population(_Located):
     def inhibitory(self) -> bool:
         """Whether its outgoing currents are negative; its connections were made for that."""
         return self._inhibitory
-
-    @property
-    def spiking(self) -> bool:
-        """Whether its output is spikes: of every model but LI, and those with an attribute ``spiking = False``."""
-        return bool(getattr(self.neuron, "spiking", not isinstance(self.neuron, LI)))
 
     def _check_neuron(self) -> None:
         try:

@@ -16,6 +16,7 @@ from conex_nn.structure.events import Events
 from conex_nn.structure.listeners import join
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.recording import Recording, nearest
+from conex_nn.structure.spiking import emits_spikes
 from conex_nn.structure.synapsis import Synapsis
 from conex_nn.structure.variables import Variables, variables_of
 
@@ -81,7 +82,7 @@ def recording_of(
         _check_names(address, wanted, looks, exact=exact)
         for path, module in targets.items():
             own = () if isinstance(module, Source) and not exact else functions
-            silent = events and not exact and not getattr(module, "spiking", True)
+            silent = events and not exact and not emits_spikes(module)
             chosen = [name for name in wanted if name in looks[path] and not (silent and name == "spikes")]
             chosen = [name for name in (*chosen, *own) if f"{path}.{name}" not in variables]
             if chosen:
@@ -226,7 +227,7 @@ class _OfPopulation(_Watch):
         self.of_axon = [name for name in of_output if name not in self.of_events]
         if isinstance(self.module, Source) and self.functions:
             raise ValueError(f"Expected functions of the variables of populations, got input at {self.path!r}.")
-        if self.of_events and not getattr(self.module, "spiking", True):
+        if self.of_events and not emits_spikes(self.module):
             raise ValueError(
                 f"Expected a population that spikes, to keep its spikes as events, got {self.path!r} of "
                 f"{type(self.module.neuron).__name__}, which does not. Record its 'output'."

@@ -190,6 +190,14 @@ class Recording(Mapping[str, Tensor]):
         number, entries = len(self[name]), track.entries
         return torch.arange(entries - number, entries) * self.every
 
+    def spacing(self, name: str) -> int:
+        """Return how many steps it is from one that was kept to the next: 1 for events, of which all are kept.
+
+        Args:
+            name: ``address.variable``.
+        """
+        return 1 if self._tracks[self._full(name)].events else self.every
+
     def laid_out(self, name: str) -> tuple[Tensor, Tensor, Tensor]:
         """Return the values as ``(time, sample, neuron)``, the steps that they are of, and the neurons' numbers.
 

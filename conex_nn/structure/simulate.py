@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,6 +21,7 @@ from conex_nn.structure.progress import Progress, Stop
 from conex_nn.structure.recorder import Where, recording_of
 from conex_nn.structure.recording import Recording
 from conex_nn.structure.simulation import Simulation
+from conex_nn.structure.spiking import emits_spikes
 
 __all__ = ["Record", "simulated"]
 
@@ -145,7 +147,9 @@ def _recordings(
 ) -> tuple[Recording, Recording]:
     """Listen to what is asked for; return the spikes, as events, and all other variables."""
     if record is None:
-        record = [path for path, part in net.populations().items() if isinstance(part, Population) and part.spiking]
+        record = [
+            path for path, part in net.populations().items() if isinstance(part, Population) and emits_spikes(part)
+        ]
     if isinstance(record, str):
         record = [record]
     asked = record if isinstance(record, Mapping) else dict.fromkeys(record, ("spikes",))
@@ -161,17 +165,19 @@ def _recordings(
 
 def _counts(net: Any, network: Network, stack: ExitStack) -> dict[str, int]:
     """Return what counts the spikes of every population that spikes, by address."""
-    counts: dict[str, int] = {}
-    for path, population in network.populations.items():
-        if isinstance(population, Population) and population.spiking:
-            counts[path] = 0
+    counts = dict.fromkeys(_spiking(network.populations), 0)
 
-            def count(spikes: Tensor | Events, _: float, path: str = path) -> None:
-                found = int(torch.count_nonzero(spikes)) if isinstance(spikes, Tensor) else len(spikes)
-                counts[path] += found
+    def count(path: str, spikes: Tensor | Events, _: float) -> None:
+        counts[path] += int(torch.count_nonzero(spikes)) if isinstance(spikes, Tensor) else len(spikes)
 
-            join(net._spike_listeners, path, count, stack)
+    for path in counts:
+        join(net._spike_listeners, path, partial(count, path), stack)
     return counts
+
+
+def _spiking(populations: Mapping[str, Any]) -> list[str]:
+    """Return the addresses of the populations of neurons that spike."""
+    return [path for path, each in populations.items() if isinstance(each, Population) and emits_spikes(each)]
 
 
 def _check_modulators(net: Any, learning: Any) -> None:

@@ -30,7 +30,10 @@ def models():
 
 def network(make, *, tau_syn=None, seed=0, gain=1.0):
     torch.manual_seed(seed)
-    dendrite = lambda: cx.Dendrite({"proximal": cx.Drive(tau_syn=tau_syn), "fast": cx.Drive()})
+
+    def dendrite():
+        return cx.Dendrite({"proximal": cx.Drive(tau_syn=tau_syn), "fast": cx.Drive()})
+
     layer = cx.CorticalLayer(
         exc=cx.Population(60, make(), dendrite=dendrite()),
         inh=cx.Population(60, make(), inhibitory=True, dendrite=dendrite()),
@@ -67,7 +70,7 @@ def both(net, xs, state=None, threads=1):
         paths = ["cortex.exc", "cortex.inh"]
         before = net.initial_state(xs[0]) if state is None else state
         with torch.no_grad():
-            found.append(run(flat, {"eye.sensory": xs}, before, dt=net.dt, wanted=set(paths)))
+            found.append(run(flat, {"eye.sensory": xs}, before, clock=xs[..., 0], dt=net.dt, wanted=set(paths)))
     return found
 
 

@@ -96,7 +96,7 @@ def test_chunks_of_a_long_run_learn_what_the_whole_does(monkeypatch):
 def test_blocks_of_time_learn_what_the_whole_does(make, monkeypatch):
     xs, reward, learned = stimulus(0), torch.randn(STEPS), []
     for block in (1 << 22, 100, 11):
-        monkeypatch.setattr("conex_nn.structure.learning._BLOCK", block)
+        monkeypatch.setattr("conex_nn.structure.sequences._BLOCK", block)
         torch.manual_seed(0)
         net = cx.Neocortex(retina=cx.InputLayer(6), a=cx.Population(5, cx.LIF(tau_mem=4.0, resistance=4.0)))
         delays = {"axon_delay": torch.arange(6) % 3, "dendrite_delay": torch.arange(5) % 2}

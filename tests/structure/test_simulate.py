@@ -342,3 +342,27 @@ def test_a_run_that_failed_leaves_nothing_behind():
         net.simulate(5, LONG[:5])
     same(rec["v"][-1], state.populations["v1.exc"].neuron.v)
     assert len(rec["v"]) == 5
+
+
+def test_populations_that_make_their_own_spikes():
+    def driven():
+        net = cx.Neocortex(
+            thalamus=cx.PoissonInput(20, rate=200.0, start="20 ms", stop="40 ms", seed=1),
+            a=cx.Population(10, cx.LIF(), background=cx.PoissonDrive(rate=800.0, weight=2.0, seed=2)),
+        )
+        torch.manual_seed(0)
+        net.connect("thalamus", "a", cx.Dense, init=nn.init.uniform_)
+        return net.double()
+
+    with torch.no_grad():
+        out, state = driven()(steps=60, batch=2, outputs=["thalamus", "a"])
+    found = driven().simulate("60 ms", batch=2, record=["thalamus", "a"], chunk=7)
+    assert 10 < len(found.events["thalamus"]) == len(found.events["thalamus"].between(20, 40))
+    assert len(found.events["a"]) > 10
+    for path, spikes in out.items():
+        torch.testing.assert_close(found.events[path].dense(torch.float64), spikes)
+    same(found.state, state)
+    first = driven().simulate(25, batch=2, chunk=7)
+    second = driven().simulate(35, state=first.state)
+    same(second.state, state)
+    assert set(found.rates()) == {"a"}

@@ -188,12 +188,13 @@ def loop(real, uniform, pauses):
         table, currents = as_pointer(args[7], types.int64), as_pointer(args[8], real)
         orders, lists = as_pointer(args[9], types.int32), as_pointer(args[10], types.int32)
         counts = as_pointer(args[11], types.int64)
+        place = fetch_add(as_pointer(args[12], types.int64), 1)
+        current, order = offset(currents, place * width), offset(orders, place * width)
+        events, count = offset(lists, place * slots * width), offset(counts, place * slots * populations)
         while True:
             b = fetch_add(args, 1)
             if b >= batch:
                 break
-            current, order = offset(currents, b * width), offset(orders, b * width)
-            events, count = offset(lists, b * slots * width), offset(counts, b * slots * populations)
             for t in range(steps):
                 sample(table, populations, t, b, batch, slots, width, dt, current, events, count, order)
 

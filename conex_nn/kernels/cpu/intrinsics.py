@@ -13,8 +13,8 @@ from numba.extending import intrinsic
 from conex_nn.kernels.cpu.record import LANES
 
 __all__ = [
-    "as_double", "as_pointer", "choose", "fetch_add", "finish", "inline", "locate", "lowest", "make_exp", "not_below",
-    "not_zero", "offset", "prefetch", "sweep", "transpose", "wait",
+    "as_double", "as_pointer", "choose", "count_ones", "decay_and_add", "decay_or_set", "fetch_add", "finish", "inline",
+    "locate", "lowest", "make_exp", "not_below", "not_zero", "offset", "prefetch", "sweep", "transpose", "wait",
 ]  # fmt: skip
 
 
@@ -89,10 +89,7 @@ def _acquire(typingctx, pointer):
 
 @intrinsic
 def choose(typingctx, condition, this, that):
-    """Return one of two numbers, without a branch: what Python's own choice becomes are stores under masks, which are slow.
-
-    Both have to be numbers of one type.
-    """
+    """Return one of two numbers of a type without a branch: of Python's own choice LLVM makes slow masked stores."""
 
     def codegen(context, builder, signature, args):
         return builder.select(args[0], args[1], args[2])
@@ -173,6 +170,59 @@ def lowest(typingctx, bits):
 
     def codegen(context, builder, signature, args):
         return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(bits), codegen
+
+
+def _decayed(context, builder, signature, args, combine):
+    """Replace the numbers that a pointer stands at by what ``combine`` makes of them, decayed, and of others."""
+    pointer, kind = args[0], signature.args[0]
+    x, other = (_lanes(context, builder, each, kind) for each in (pointer, args[-1]))
+
+    def spread(value):
+        lane = builder.insert_element(ir.Constant(x.type, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+        return builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+
+    y = combine(builder.fmul(x, spread(args[1])), other, spread)
+    zero, tiny = (ir.Constant(x.type, [each] * LANES) for each in (0.0, 1e-30))  # denormals are slow
+    small = builder.and_(builder.fcmp_ordered("<", y, tiny), builder.fcmp_ordered("<", builder.fsub(zero, y), tiny))
+    there = builder.bitcast(pointer, x.type.as_pointer())
+    builder.store(builder.select(small, zero, y), there, align=kind.dtype.bitwidth // 8)
+    return context.get_dummy_value()
+
+
+@intrinsic
+def decay_and_add(typingctx, pointer, keep, gain, other):
+    """Multiply the next numbers by ``keep`` and add ``gain`` times others."""
+
+    def codegen(context, builder, signature, args):
+        def add(decayed, other, spread):
+            return builder.fadd(decayed, builder.fmul(other, spread(args[2])))
+
+        return _decayed(context, builder, signature, args, add)
+
+    return types.void(pointer, pointer.dtype, pointer.dtype, pointer), codegen
+
+
+@intrinsic
+def decay_or_set(typingctx, pointer, keep, other):
+    """Multiply the next numbers by ``keep`` and replace those that are then smaller than others by them."""
+
+    def codegen(context, builder, signature, args):
+        def larger(decayed, other, spread):
+            return builder.select(builder.fcmp_ordered(">", decayed, other), decayed, other)
+
+        return _decayed(context, builder, signature, args, larger)
+
+    return types.void(pointer, pointer.dtype, pointer), codegen
+
+
+@intrinsic
+def count_ones(typingctx, bits):
+    """Return how many bits are set."""
+
+    def codegen(context, builder, signature, args):
+        return builder.ctpop(args[0])
 
     return types.int64(bits), codegen
 

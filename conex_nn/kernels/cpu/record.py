@@ -64,3 +64,6 @@ ROOM = 64
 
 BLOCK = 256
 """Targets whose sums are made in one piece."""
+
+WORD = 64
+"""Neurons whose spikes are the bits of one integer."""

@@ -2,9 +2,9 @@
 
 A step has two phases. In the first, the spikes of the step before go out: each piece of work takes some of the targets
 of one channel (a compartment of a population), and adds to the ring what the rows of all neurons that spiked hold for
-these. In the second, each piece takes some neurons, empties their place in the ring, advances them, and lists who fired.
-No two pieces write the same numbers, and each target gets its spikes in the order of their sources, so that the number of
-threads does not matter. Steps before the first only send what was fired then.
+these. In the second, each piece takes some neurons, empties their place in the ring, advances them, and lists who
+fired. No two pieces write the same numbers, and each target gets its spikes in the order of their sources, so that the
+number of threads does not matter. Steps before the first only send what was fired then.
 """
 
 from numba import types
@@ -48,7 +48,7 @@ LIF, EXPONENTIAL, IZHIKEVICH, GIVEN_ONLY = 0, 1, 2, 3
 
 def make_send(real):
     """Make what adds the row of one neuron that spiked to the ring."""
-    SIZEOF = real.bitwidth // 8
+    bytes_of_weight = real.bitwidth // 8
 
     @sweep
     def dense(ring, weights, size, n):
@@ -151,7 +151,7 @@ def make_send(real):
             wide = 2 if link[WIDE_DELAYS] != 0 else 1
             lines(link[DELAYS], begin * wide, end * wide)
         if link[WEIGHT_STEP] != 0:
-            lines(link[WEIGHTS], begin * SIZEOF, end * SIZEOF)
+            lines(link[WEIGHTS], begin * bytes_of_weight, end * bytes_of_weight)
 
     return row, ready
 
@@ -469,20 +469,9 @@ def run(real):
                                 forget(each, channels, t, b, chunk[1], chunk[2], batch, slots)
                             else:
                                 update(
-                                    each,
-                                    channels,
-                                    draws,
-                                    t,
-                                    b,
-                                    chunk[1],
-                                    chunk[2],
-                                    batch,
-                                    slots,
-                                    current,
-                                    fired,
-                                    drawn,
-                                    dt,
-                                )
+                                    each, channels, draws, t, b, chunk[1], chunk[2], batch, slots, current, fired,
+                                    drawn, dt,
+                                )  # fmt: skip
                                 here = offset(events, b * total + each[FIRST] + chunk[1])
                                 number = list_events(fired, here, chunk[2])
                                 for k in range(number):
