@@ -4,7 +4,7 @@ Nothing here simulates anything: our network and those of other simulators are m
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -56,9 +56,11 @@ THALAMIC_NEURONS = 902
 THALAMIC_PROBABILITIES = (0.0, 0.0, 0.0983, 0.0619, 0.0, 0.0, 0.0512, 0.0196)
 
 PUBLISHED_RATES = {
-    "PD14 package 2026": (0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829),
-    "NEST 3.3 example": (0.943, 3.026, 4.368, 5.882, 7.733, 8.664, 1.096, 7.851),
-    "PyNN, Open Source Brain": (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523),
+    "PD14 package 2026": dict(zip(POPULATIONS, (0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829), strict=True)),
+    "NEST 3.3 example": dict(zip(POPULATIONS, (0.943, 3.026, 4.368, 5.882, 7.733, 8.664, 1.096, 7.851), strict=True)),
+    "PyNN, Open Source Brain": dict(
+        zip(POPULATIONS, (0.971, 2.868, 4.746, 5.396, 8.142, 9.078, 0.991, 7.523), strict=True)
+    ),
 }
 """Mean rates of the populations at full scale, as three implementations give them [Hz]."""
 MEAN_RATES = PUBLISHED_RATES["PD14 package 2026"]
@@ -110,8 +112,47 @@ class Circuit:
     """Its standard deviation [mV]."""
 
     def inhibitory(self, name: str) -> bool:
-        """Whether a population's cells inhibit."""
+        """Whether a population's cells inhibit.
+
+        Args:
+            name: Its address.
+        """
         return name.endswith("inh")
+
+    def only(self, *layers: str) -> "Circuit":
+        """Return some layers taken out: a constant current stands in for the mean of what the others send.
+
+        Args:
+            layers: Their names.
+
+        Raises:
+            ValueError: There is no such layer.
+
+        Example:
+            >>> circuit(0.1, drive="poisson").only("l4").names
+            ('l4.exc', 'l4.inh')
+        """
+        known = dict.fromkeys(name.split(".")[0] for name in self.names)
+        if not layers or set(layers) - set(known):
+            raise ValueError(f"Expected `layers` to be among {', '.join(known)}, got {', '.join(layers) or 'none'}.")
+        kept = [i for i, name in enumerate(self.names) if name.split(".")[0] in layers]
+        others = [i for i in range(len(self.names)) if i not in kept]
+        names = tuple(self.names[i] for i in others)
+        sign = torch.tensor([-1.0 if self.inhibitory(name) else 1.0 for name in names], dtype=torch.float64)
+        cells = torch.tensor([self.neurons[i] for i in kept], dtype=torch.float64)[:, None]
+        received = self.synapses[kept][:, others] / cells * self.weight[kept][:, others] * sign
+        return replace(
+            self,
+            synapses=self.synapses[kept][:, kept],
+            weight=self.weight[kept][:, kept],
+            current=self.current[kept] + _current(received, names),
+            background_rate=self.background_rate[kept],
+            thalamus=replace(self.thalamus, synapses=self.thalamus.synapses[kept]),
+            **{
+                name: tuple(getattr(self, name)[i] for i in kept)
+                for name in ("names", "neurons", "delay", "first_potential", "first_spread")
+            },
+        )
 
 
 def circuit(scale: float = 1.0, *, drive: Literal["dc", "poisson"] = "dc", background: float = 1.0) -> Circuit:
@@ -146,9 +187,7 @@ def circuit(scale: float = 1.0, *, drive: Literal["dc", "poisson"] = "dc", backg
     weight = torch.where(inhibits, INHIBITION * WEIGHT, WEIGHT).to(torch.float64).repeat(len(sizes), 1)
     weight[POPULATIONS.index("l23.exc"), POPULATIONS.index("l4.exc")] *= FROM_L4_TO_L23
     external = torch.tensor(EXTERNAL_SOURCES, dtype=torch.float64)
-    rates = torch.tensor(MEAN_RATES, dtype=torch.float64)
-    # Each spike leaves a charge of weight times tau_syn [nA ms]; rates are in Hz.
-    recurrent = (full / sizes[:, None] * torch.where(inhibits, -weight, weight)) @ rates * TAU_SYN / 1000
+    recurrent = _current(full / sizes[:, None] * torch.where(inhibits, -weight, weight), POPULATIONS)
     outside = external * WEIGHT * EXTERNAL_RATE * TAU_SYN / 1000
     root, dc = math.sqrt(scale), drive == "dc"
     current = (1 - root) * (recurrent + (0 if dc else outside)) + (background * outside if dc else 0)
@@ -173,6 +212,17 @@ def circuit(scale: float = 1.0, *, drive: Literal["dc", "poisson"] = "dc", backg
             neurons=max(round(scale * THALAMIC_NEURONS), 1), synapses=(scale**2 * to_each).round().long()
         ),
     )
+
+
+def _current(received: Tensor, sources: tuple[str, ...]) -> Tensor:
+    """Return the mean current from sources that fire at the published rates [nA].
+
+    Args:
+        received: Weights of all synapses of a cell, summed, with a column for each source [nA].
+        sources: Their names.
+    """
+    rates = torch.tensor([MEAN_RATES[name] for name in sources], dtype=torch.float64)
+    return received @ rates * TAU_SYN / 1000  # a spike leaves a charge of weight times tau_syn [nA ms]; rates are in Hz
 
 
 def _synapses(probability: Tensor, pairs: Tensor) -> Tensor:

@@ -44,7 +44,7 @@ def column(circuit: Circuit, *, dt: float = 0.1, dtype: torch.dtype | None = Non
             number=int(circuit.synapses[i, j]),
             **_synapses(circuit, float(circuit.weight[i, j]), circuit.delay[j], dt=dt, dtype=dtype),
         )
-    return made.port("input", "l4.exc", "l4.inh", "l6.exc", "l6.inh")
+    return made
 
 
 def build(
@@ -70,14 +70,15 @@ def build(
     return net
 
 
-def start(net: cx.Neocortex, circuit: Circuit) -> cx.structure.NetworkState:
+def start(net: cx.Neocortex, circuit: Circuit, *, samples: int | None = None) -> cx.structure.NetworkState:
     """Return a state to begin with, near that of the running network; drawn from torch's generator.
 
     Args:
         net: From :func:`build`.
         circuit: Its numbers.
+        samples: How many of them run side by side; None for one, without a batch [1].
     """
-    state = net.initial_state()
+    state = net.initial_state(batch=samples)
     populations = dict(state.populations)
     for name, mean, spread in zip(circuit.names, circuit.first_potential, circuit.first_spread, strict=True):
         cells = populations[f"column.{name}"]

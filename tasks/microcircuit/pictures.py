@@ -77,7 +77,8 @@ def beside_published(ax: Axes, measures: Mapping[str, Measures]) -> None:
     places = range(len(measures))
     colours = [INHIBITORY if name.endswith("inh") else EXCITATORY for name in measures]
     ax.barh(places, [each.rate for each in measures.values()], color=colours, height=0.7)
-    for (source, rates), mark in zip(PUBLISHED_RATES.items(), "|x+", strict=False):
+    for (source, found), mark in zip(PUBLISHED_RATES.items(), "|x+", strict=False):
+        rates = [found[name.removeprefix("column.")] for name in measures]
         ax.plot(rates, places, mark, color="black", markersize=9, linestyle="none", label=source)
     ax.set_yticks(places, [short(name) for name in measures])
     ax.invert_yaxis()

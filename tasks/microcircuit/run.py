@@ -33,6 +33,8 @@ class Config:
     """How long it is watched [ms]."""
     transient: float = 500.0
     """How long it runs before that [ms]."""
+    layers: tuple[str, ...] = ("l23", "l4", "l5", "l6")
+    """Layers that there are; a constant current stands in for what the others would send."""
     drive: Literal["dc", "poisson"] = "poisson"
     """What stands for the rest of the brain: a constant current, or Poisson spikes at every cell."""
     background: float = 1.0
@@ -67,7 +69,7 @@ class Config:
 def main(config: Config) -> dict[str, Any]:
     """Build, run, measure, draw, and report."""
     torch.manual_seed(config.seed)
-    numbers = circuit(config.scale, drive=config.drive, background=config.background)
+    numbers = circuit(config.scale, drive=config.drive, background=config.background).only(*config.layers)
     trained: dict[str, Any] = {}
     begin = time.perf_counter()
     if config.train:
@@ -89,7 +91,7 @@ def main(config: Config) -> dict[str, Any]:
     draw(config.out, found, measures)
     report = {
         "populations": {name.removeprefix("column."): asdict(each) for name, each in measures.items()},
-        "published": {source: dict(zip(numbers.names, each, strict=True)) for source, each in PUBLISHED_RATES.items()},
+        "published": PUBLISHED_RATES,
         **trained,
         **_costs(numbers, built=built, found=found),
         "config": {name: str(value) for name, value in asdict(config).items()},
@@ -122,8 +124,8 @@ def show(report: dict[str, Any], measures: dict[str, Measures]) -> None:
     table = Table(title=f"{report['neurons']:,} cells, {report['synapses'] / 1e6:,.1f} million synapses")
     for heading in ("", "rate [Hz]", "published [Hz]", "CV", "synchrony", "correlation"):
         table.add_column(heading, justify="right" if heading else "left")
-    for place, (name, each) in enumerate(measures.items()):
-        published = ", ".join(f"{rates[place]:.2f}" for rates in PUBLISHED_RATES.values())
+    for name, each in measures.items():
+        published = ", ".join(f"{rates[name.removeprefix('column.')]:.2f}" for rates in PUBLISHED_RATES.values())
         figures = (f"{each.cv:.2f}", f"{each.synchrony:.3f}", f"{each.correlation:.4f}")
         table.add_row(short(name), f"{each.rate:.2f}", published, *figures)
     console = Console()

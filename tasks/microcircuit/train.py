@@ -1,6 +1,6 @@
 """Train the column by surrogate gradient: weights change until its populations fire at given rates."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 import conex_nn as cx
-from tasks.microcircuit.circuit import PUBLISHED_RATES, Circuit
+from tasks.microcircuit.circuit import MEAN_RATES, Circuit
 from tasks.microcircuit.network import start
 
 __all__ = ["Training", "distance", "train"]
@@ -44,32 +44,34 @@ def train(
     circuit: Circuit,
     *,
     steps: int,
-    wanted: Sequence[float] = PUBLISHED_RATES["PD14 package 2026"],
-    duration: float = 60.0,
-    lr: float = 0.03,
+    wanted: Mapping[str, float] = MEAN_RATES,
+    duration: float = 50.0,
+    samples: int = 16,
+    lr: float = 0.15,
 ) -> Training:
     """Change the weights of a network of the column; gradients pass through its spikes and its delays.
 
-    Each step begins where the one before ended, and looks at so much time.
+    Each step begins where the one before ended, and looks at so much time of some runs side by side.
 
     Args:
         net: From :func:`tasks.microcircuit.network.build`.
         circuit: Its numbers.
         steps: How often weights change [1].
-        wanted: Rates of the populations [Hz].
+        wanted: Rates of the populations, by name [Hz].
         duration: How much time a step looks at [ms].
+        samples: How many runs are side by side, so that rates are of many spikes [1].
         lr: How far a weight goes in a step, by the mean weight of its connection [1].
 
     Returns:
         What came of each step.
     """
     names = [f"column.{name}" for name in circuit.names]
-    goal = torch.tensor(wanted, dtype=torch.float32)
+    goal = torch.tensor([wanted[name] for name in circuit.names])
     synapses: list[Any] = [connection.synapse for connection in net.all_connections().values()]
     weights = [synapse.weight for synapse in synapses]
     groups = [{"params": [weight], "lr": lr * float(weight.detach().mean())} for weight in weights]
     optimizer = torch.optim.Adam(groups)
-    state = start(net, circuit)
+    state = start(net, circuit, samples=samples)
     found: Training = {"loss": [], "rates": []}
     for _ in track(range(steps), "training", transient=True):
         optimizer.zero_grad()

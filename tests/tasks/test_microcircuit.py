@@ -99,20 +99,19 @@ def test_a_tenth_fires_as_the_whole_does():
     net = network.build(numbers).eval()
     found = net.simulate("600 ms", state=network.start(net, numbers))
     rates = found.rates("100 ms")
-    wanted = torch.tensor(PUBLISHED_RATES["PD14 package 2026"])
+    wanted = torch.tensor(list(PUBLISHED_RATES["PD14 package 2026"].values()))
     ratio = torch.tensor([rates[f"column.{name}"] for name in numbers.names]) / wanted
     assert float(ratio.min()) > 0.5  # NEST, of the same numbers, fires at 0.58 to 0.91 of the whole
     assert float(ratio.max()) < 1.1
     assert 0.6 < measure(found.events["column.l4.exc"].between("100 ms")).cv < 1.1
 
 
-def test_a_column_learns_to_fire_at_given_rates():
+def test_a_layer_taken_out_learns_to_fire_at_given_rates():
     torch.manual_seed(1)
-    numbers = dataclasses.replace(circuit(0.01, drive="poisson"), delay_spread=0.0)
+    numbers = dataclasses.replace(circuit(0.02, drive="poisson").only("l5"), delay_spread=0.0)
     net = network.build(numbers, dt=0.5)
-    wanted = [8.0] * 8
-    found = train(net, numbers, steps=6, wanted=wanted, duration=40.0)
-    assert sum(found["loss"][-2:]) < 0.7 * sum(found["loss"][:2])
+    found = train(net, numbers, steps=15, duration=40.0)
+    assert sum(found["loss"][-2:]) < 0.4 * sum(found["loss"][1:3])  # the first step begins with silence
     for connection in net.all_connections().values():
         assert bool((connection.synapse.weight >= 0).all())
 

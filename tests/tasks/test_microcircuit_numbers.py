@@ -5,7 +5,7 @@ import torch
 
 from tasks.microcircuit.circuit import PUBLISHED_RATES, circuit
 
-RATES = torch.tensor(PUBLISHED_RATES["PD14 package 2026"], dtype=torch.float64)
+RATES = torch.tensor(list(PUBLISHED_RATES["PD14 package 2026"].values()), dtype=torch.float64)
 
 
 def test_numbers_are_those_published():
@@ -34,13 +34,13 @@ def test_a_pair_is_connected_as_often_as_published():
     assert float(1 - unconnected[7, 4]) == pytest.approx(0.0277, abs=1e-6)
 
 
-def moments(found):
+def moments(found, rates=RATES):
     """Return mean and variance of the synaptic current of a cell of each population, at the published rates."""
     sign = torch.tensor([-1.0 if found.inhibitory(name) else 1.0 for name in found.names], dtype=torch.float64)
     per_cell = found.synapses.double() / torch.tensor(found.neurons, dtype=torch.float64)[:, None]
     outside = found.background_rate * found.background_weight
-    mean = 0.5 / 1000 * ((per_cell * sign * found.weight) @ RATES + outside) + found.current
-    variance = (per_cell * found.weight**2) @ RATES + outside * found.background_weight
+    mean = 0.5 / 1000 * ((per_cell * sign * found.weight) @ rates + outside) + found.current
+    variance = (per_cell * found.weight**2) @ rates + outside * found.background_weight
     return mean, variance
 
 
@@ -65,6 +65,22 @@ def test_background_is_a_factor_of_what_comes_from_outside():
     more, plain = (circuit(0.3, drive="poisson", background=factor) for factor in (1.5, 1.0))
     torch.testing.assert_close(more.background_rate, 1.5 * plain.background_rate)
     torch.testing.assert_close(more.current, plain.current)
+
+
+def test_the_mean_of_what_other_layers_send_stays():
+    whole = circuit(0.3, drive="poisson")
+    part = whole.only("l4", "l6")
+    assert part.names == ("l4.exc", "l4.inh", "l6.exc", "l6.inh")
+    assert part.neurons == tuple(whole.neurons[i] for i in (2, 3, 6, 7))
+    assert part.first_potential == tuple(whole.first_potential[i] for i in (2, 3, 6, 7))
+    assert torch.equal(part.thalamus.synapses, whole.thalamus.synapses[[2, 3, 6, 7]])
+    rates = RATES[[2, 3, 6, 7]]
+    torch.testing.assert_close(moments(part, rates)[0], moments(whole)[0][[2, 3, 6, 7]])
+    assert whole.only("l23", "l4", "l5", "l6").current.equal(whole.current)
+    with pytest.raises(ValueError, match="`layers` to be among l23, l4, l5, l6, got l1"):
+        whole.only("l1")
+    with pytest.raises(ValueError, match="`layers` to be among l23, l4, l5, l6, got none"):
+        whole.only()
 
 
 def test_numbers_out_of_range_are_refused():
