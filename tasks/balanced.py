@@ -128,7 +128,7 @@ REFERENCE = {
     "AI": Reference(47.010, 1.2734),
     "SI-slow": Reference(19.390, 0.8943),
 }
-"""At scale 0.2, 1 s long, the mean of seeds 1 to 3 of NEST 3.10; SR 500 ms, seeds 1 and 2; SI-slow, which drifts, to 15.
+"""At scale 0.2, 1 s long, NEST 3.10, the mean of seeds 1 to 3; of SR, 500 ms of seeds 1 and 2; of SI-slow, 1 to 15.
 
 Made by ``uv run --group bench python -m tasks.bench.regimes --scale 0.2 --seeds 3``."""
 REFERENCE_SCALE = 0.2

@@ -106,6 +106,7 @@ def test_a_tenth_fires_as_the_whole_does():
     assert 0.6 < measure(found.events["column.l4.exc"].between("100 ms")).cv < 1.1
 
 
+@pytest.mark.slow
 def test_a_layer_taken_out_learns_to_fire_at_given_rates():
     torch.manual_seed(1)
     numbers = dataclasses.replace(circuit(0.02, drive="poisson").only("l5"), delay_spread=0.0)
