@@ -31,7 +31,7 @@ Record = str | Iterable[str] | Mapping[str, str | Iterable[str]]
 _ROWS = 4096
 """Steps times samples of a stretch at most: enough to keep matrix products busy."""
 _NUMBERS = 1 << 25
-"""Steps times samples times neurons of a stretch at most: what it takes in memory for a while."""
+"""Steps times samples times neurons of a stretch at most: what it takes in memory for a while, unless events do."""
 
 
 def simulated(
@@ -139,7 +139,8 @@ def _stretch(network: Network, lead: Tensor) -> int:
     """
     samples = max(1, lead.numel())
     numbers = samples * sum(population.shape.numel() for population in network.populations.values())
-    return max(1, min(-(-_ROWS // samples), _NUMBERS // max(1, numbers)))
+    rows = -(-_ROWS // samples)
+    return rows if network.keeps_events(lead) else max(1, min(rows, _NUMBERS // max(1, numbers)))
 
 
 def _recordings(

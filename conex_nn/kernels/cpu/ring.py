@@ -422,10 +422,11 @@ def run(real):
     def look(probes, number, cells, t, b, batch):
         for q in range(number):
             probe = offset(probes, q * PROBE)
-            if (t + 1) % probe[3] == 0:
+            late = t - probe[5]
+            if late >= 0 and late % probe[3] == 0:
                 each, count = offset(cells, probe[0] * CELLS), probe[2]
                 v = offset(as_pointer(each[V], real), b * each[N])
-                out = offset(as_pointer(probe[4], real), ((t + 1) // probe[3] - 1) * batch * count + b * count)
+                out = offset(as_pointer(probe[4], real), (late // probe[3]) * batch * count + b * count)
                 neurons = as_pointer(probe[1], types.int32)
                 for k in range(count):
                     out[k] = v[types.int64(neurons[k])]
