@@ -123,10 +123,25 @@ def test_a_network_runs_it_alike_in_blocks_and_pieces(loop, train):
 
 
 def test_a_population_that_nothing_but_its_background_reaches():
-    net = cx.Neocortex(retina=cx.InputLayer(N), exc=population()).double()
-    out, state = net(silence())
-    assert torch.equal(out["exc"], population()({"proximal": silence()})[0])
+    def made():
+        return population(dendrite=cx.Dendrite({"basal": cx.Drive(4.0), "proximal": cx.Drive(2.0)}))
+
+    out, state = cx.Neocortex(retina=cx.InputLayer(N), exc=made()).double()(silence())
+    assert torch.equal(out["exc"], made()({"proximal": silence()})[0])
     assert set(state.populations["exc"].dendrite) == {"proximal"}
+
+
+def test_events_of_populations_whose_currents_last_one_step():
+    net = cx.Neocortex(retina=cx.InputLayer(N), exc=population(dendrite=cx.Dendrite())).double()
+    for source in ("retina", "exc"):
+        net.connect(source, "exc", cx.OneToOne, weight=torch.ones(N, dtype=torch.float64))
+    spikes, end = net(silence())
+    assert spikes["exc"].any()
+    with torch.no_grad():
+        for net.by_events in (None, True):
+            again, state = net(silence())
+            assert torch.equal(again["exc"], spikes["exc"])
+            assert state.populations["exc"].background[0].step == end.populations["exc"].background[0].step
 
 
 def test_gradients_pass_and_reach_trainable_weights_and_currents():
@@ -166,6 +181,9 @@ def test_it_is_copied_stored_and_named(tmp_path):
     assert torch.equal(one, other)
     assert "exc: 5 x LIF, PoissonDrive, ConstantDrive" in repr(net)
     assert cx.load(tmp_path)["exc.background.cortex"].seed == 3
+    net.switch("exc.background.electrode", on=False)
+    net.save(tmp_path)
+    assert not cx.load(tmp_path)["exc.background.electrode"].enabled
     with net.record("exc", "proximal", "synaptic.proximal") as recording:
         net(silence())
     assert recording["proximal"].any()
