@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.draw import by_column, draw_rows, narrow_index
+from conex_nn.synapses.wiring import starts
 
 __all__ = ["Rows", "draw_edges", "draw_partners", "rows_of"]
 
@@ -122,7 +123,7 @@ def draw_edges(
     if probability is not None:
         pairs = torch.tensor(float(rows * others), dtype=torch.float64, device=place)
         number = int(torch.binomial(pairs, torch.full_like(pairs, probability), generator=generator))
-    if place.type != "cpu":
+    if not _on_cpu(place):
         return _by_keys(rows, columns, others, number, degree, multapses, generator, place, by_target=by_target)
     if number is not None:
         counts = _shares(number, rows, others, multapses=multapses, generator=generator)
@@ -134,6 +135,11 @@ def draw_edges(
     if by_target:
         begins, entries = by_column(begins, entries, columns)
     return Rows(begins.int(), entries)
+
+
+def _on_cpu(place: torch.device) -> bool:
+    """Whether the kernel can draw there."""
+    return place.type == "cpu"
 
 
 def _shares(number: int, rows: int, candidates: int, *, multapses: bool, generator: torch.Generator | None) -> Tensor:
@@ -206,6 +212,4 @@ def rows_of(source: Tensor, target: Tensor, n_source: int, n_target: int) -> Row
         >>> rows_of(torch.tensor([0, 0, 2]), torch.tensor([1, 2, 0]), 3, 3)
         Rows(indptr=tensor([0, 2, 2, 3], dtype=torch.int32), target=tensor([1, 2, 0], dtype=torch.uint16))
     """
-    counts = torch.bincount(source, minlength=n_source)
-    indptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).int()
-    return Rows(indptr, target.to(narrow_index(n_target)))
+    return Rows(starts(source, n_source).int(), target.to(narrow_index(n_target)))
