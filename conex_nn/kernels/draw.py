@@ -41,7 +41,7 @@ def draw_rows(begins: Tensor, columns: int, *, repeats: bool, skip_own: bool, se
         tensor([1, 2, 0, 2], dtype=torch.uint16)
     """
     rows, kind = len(begins) - 1, narrow_index(columns)
-    entries = torch.empty(int(begins[-1]), dtype=kind)
+    entries = torch.empty(int(begins[-1]), dtype=kind, device="cpu")
     candidates = columns - skip_own
     threads, words = torch.get_num_threads(), -(-candidates // 64)
     room = max(1, int(begins.diff().max()) if rows else 1)
@@ -55,23 +55,24 @@ def draw_rows(begins: Tensor, columns: int, *, repeats: bool, skip_own: bool, se
         (
             begins,
             entries,
-            torch.zeros(threads, words, dtype=torch.int64),
-            torch.empty(threads, 2 * room, dtype=torch.int32),
-            torch.empty(threads, 256, dtype=torch.int64),
-            torch.zeros(1, dtype=torch.int64),
+            torch.zeros(threads, words, dtype=torch.int64, device="cpu"),
+            torch.empty(threads, 2 * room, dtype=torch.int32, device="cpu"),
+            torch.empty(threads, 256, dtype=torch.int64, device="cpu"),
+            torch.zeros(1, dtype=torch.int64, device="cpu"),
         ),
         len(entries),
     )
     return entries
 
 
-def by_column(begins: Tensor, entries: Tensor, columns: int) -> tuple[Tensor, Tensor]:
+def by_column(begins: Tensor, entries: Tensor, columns: int, numbers: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Turn lists of columns by row into lists of rows by column.
 
     Args:
         begins: Number of the first entry of each row, and of all entries, ``(rows + 1,)``, int64.
         entries: Columns, ascending within each row, of the dtype of :func:`narrow_index`.
         columns: How many columns there are.
+        numbers: Takes the number of each entry in the new order, ``int32``.
 
     Returns:
         The same of the columns: where each begins, and its rows, ascending.
@@ -81,13 +82,14 @@ def by_column(begins: Tensor, entries: Tensor, columns: int) -> tuple[Tensor, Te
         (tensor([0, 2, 2, 3]), tensor([0, 1, 0], dtype=torch.uint16))
     """
     rows = len(begins) - 1
-    out = torch.empty(len(entries), dtype=narrow_index(rows))
+    out = torch.empty(len(entries), dtype=narrow_index(rows), device="cpu")
     chunks = min(columns, torch.get_num_threads() * _PIECES)
-    numbers = (rows, columns, -(-columns // max(1, chunks)), chunks)
-    turned = torch.zeros(columns + 1, dtype=torch.int64)
+    sizes = (rows, columns, -(-columns // max(1, chunks)), chunks)
+    turned = torch.zeros(columns + 1, dtype=torch.int64, device="cpu")
     narrow = entries.dtype == torch.uint16
-    launch("draw.count", (narrow,), torch.float32, numbers, (begins, entries, turned[1:]), len(entries))
+    launch("draw.count", (narrow,), torch.float32, sizes, (begins, entries, turned[1:]), len(entries))
     turned = turned.cumsum(0)
     variant = (narrow, out.dtype == torch.uint16)
-    launch("draw.spread", variant, torch.float32, numbers, (begins, entries, turned[:-1].clone(), out), len(entries))
+    tensors = (begins, entries, turned[:-1].clone(), out, numbers)
+    launch("draw.spread", variant, torch.float32, sizes, tensors, len(entries))
     return turned, out

@@ -1,7 +1,6 @@
 """An index of sparse edges by source and by target."""
 
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import torch
@@ -63,11 +62,11 @@ class KeptWiring:
         same = len(edges) == len(self._edges) and all(a is b for a, b in zip(edges, self._edges, strict=True))
         if same and self._wiring is not None:
             return self._wiring
-        with torch.inference_mode(mode=False) if torch.is_inference_mode_enabled() else nullcontext():
-            wiring = make()  # one that is kept has to serve autograd as well
-        if not torch.compiler.is_compiling():
-            self._edges, self._wiring = edges, wiring
-        return wiring
+        if torch.compiler.is_compiling():
+            return make()
+        with torch.inference_mode(mode=False):  # what is kept has to serve autograd as well
+            self._edges, self._wiring = edges, make()
+        return self._wiring
 
     def clear(self) -> None:
         """Forget it."""

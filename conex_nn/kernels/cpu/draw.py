@@ -185,7 +185,7 @@ def count(real, narrow):
 
 
 def spread(real, narrow, narrow_out):
-    """Make the kernel that writes to each column the rows that it occurs in, ascending."""
+    """Make the kernel that writes to each column the rows that it occurs in, ascending, and the numbers of entries."""
     kind = types.uint16 if narrow else types.int32
     kind_out = types.uint16 if narrow_out else types.int32
 
@@ -193,6 +193,7 @@ def spread(real, narrow, narrow_out):
         number, columns, block, chunks = args[1], args[2], args[3], args[4]
         begins, entries = as_pointer(args[5], types.int64), as_pointer(args[6], kind)
         places, out = as_pointer(args[7], types.int64), as_pointer(args[8], kind_out)
+        numbered, numbers = args[9] != 0, as_pointer(args[9], types.int32)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -204,6 +205,8 @@ def spread(real, narrow, narrow_out):
                 while e < end and types.int64(entries[e]) < last:
                     column = types.int64(entries[e])
                     out[places[column]] = kind_out(row)
+                    if numbered:
+                        numbers[places[column]] = types.int32(e)
                     places[column] += 1
                     e += 1
 
