@@ -110,6 +110,22 @@ def test_it_moves_and_counts_no_more_than_it_says(name):
     assert all(s.weight.is_meta for s in synapses(copy.deepcopy(net).to("meta")))
 
 
+@torch.no_grad()
+def test_events_read_one_weight_for_all():
+    net = network(number=150, weight=0.3)
+    outputs = {}
+    for net.by_events in (False, True):
+        outputs[net.by_events], _ = net(spikes())
+    assert outputs[True]["b"].any()
+    for path, value in outputs[False].items():
+        assert_close(outputs[True][path], value, rtol=0, atol=0)
+
+
+def test_what_is_kept_can_be_sent_between_processes():
+    kinds = {buffer.dtype for options in DRAWN.values() for s in synapses(network(**options)) for buffer in s.buffers()}
+    assert kinds == {torch.uint8, torch.int32}  # Gloo and NCCL send neither uint16 nor int16
+
+
 def test_one_delay_for_all_is_waited_for_in_the_axon():
     net = network(number=60, delay=4, weight=0.5)
     connection = net.connections["a_to_b"].only
