@@ -1,5 +1,6 @@
 """Draw the edges of a sparse graph, in memory proportional to their number."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -90,6 +91,7 @@ def draw_edges(
     self_connections: bool = True,
     generator: torch.Generator | None = None,
     device: torch.device | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Rows:
     """Draw edges between two populations: so many in all, per target, or per source.
 
@@ -106,6 +108,7 @@ def draw_edges(
         self_connections: False draws no edge between neurons of the same index.
         generator: Source of randomness.
         device: Where to draw.
+        advance: Told on the CPU from time to time how many more edges have been drawn.
 
     Returns:
         The edges, sorted by source and then by target.
@@ -131,7 +134,7 @@ def draw_edges(
         counts = torch.full((rows,), degree or 0, device=place)
     begins = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     seed = int(torch.randint(2**63 - 1, (), generator=generator, device=place))
-    entries = draw_rows(begins, columns, repeats=multapses, skip_own=not self_connections, seed=seed)
+    entries = draw_rows(begins, columns, repeats=multapses, skip_own=not self_connections, seed=seed, advance=advance)
     if by_target:
         begins, entries = by_column(begins, entries, columns)
     return Rows(begins.int(), entries)

@@ -122,20 +122,20 @@ def rows(real, narrow):
                 bits &= bits - 1
 
     def kernel(args):
-        number, columns, block, chunks, repeats, skip = args[1], args[2], args[3], args[4], args[5], args[6]
-        seed, words, room = types.uint64(args[7]), args[8], args[9]
-        begins, out = as_pointer(args[10], types.int64), as_pointer(args[11], kind)
-        place = fetch_add(as_pointer(args[15], types.int64), 1)
-        members = offset(as_pointer(args[12], types.int64), place * words)
-        values = offset(as_pointer(args[13], types.int32), place * 2 * room)
-        counts = offset(as_pointer(args[14], types.int64), place * 256)
+        columns, block, chunks, repeats, skip = args[1], args[2], args[3], args[4], args[5]
+        seed, words, room, first, end = types.uint64(args[6]), args[7], args[8], args[9], args[10]
+        begins, out = as_pointer(args[11], types.int64), as_pointer(args[12], kind)
+        place = fetch_add(as_pointer(args[16], types.int64), 1)
+        members = offset(as_pointer(args[13], types.int64), place * words)
+        values = offset(as_pointer(args[14], types.int32), place * 2 * room)
+        counts = offset(as_pointer(args[15], types.int64), place * 256)
         n = types.uint64(columns)
         least = (types.uint64(1) << _32) % n if columns > 0 else types.uint64(0)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            for row in range(chunk * block, min(number, (chunk + 1) * block)):
+            for row in range(first + chunk * block, min(end, first + (chunk + 1) * block)):
                 size = begins[row + 1] - begins[row]
                 here = offset(out, begins[row])
                 state = _mix(seed + types.uint64(row) * _ROW)
