@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -72,12 +72,18 @@ class Distribution(ABC):
             yield values
 
     @torch.no_grad()
-    def __call__(self, weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def __call__(
+        self,
+        weight: Tensor,
+        generator: torch.Generator | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> Tensor:
         """Fill a tensor of any floating dtype, and return it.
 
         Args:
             weight: The tensor.
             generator: Source of randomness.
+            advance: Told from time to time how many more have been drawn.
         """
         flat = weight.view(-1)
         like = flat.new_empty(0, dtype=torch.float64 if weight.dtype == torch.float64 else torch.float32)
@@ -85,6 +91,8 @@ class Distribution(ABC):
         for values in self.pieces(flat.numel(), like=like, generator=generator):
             flat[begin : begin + len(values)] = values
             begin += len(values)
+            if advance is not None:
+                advance(len(values))
         return weight
 
 
