@@ -10,7 +10,7 @@ _SHIFT = 24  # of 32 bits, the uppermost 8 say where in the table the search beg
 
 
 def make_words():
-    """Make what stirs the numbers of a row into two words, and what makes bits of these for every neuron."""
+    """Make what stirs the numbers of a row into two words, what makes bits of these for a neuron, and its last part."""
     word, golden, apart = types.int64(0xFFFFFFFF), types.int64(0x9E3779B9), types.int64(0x85EBCA77)
 
     @inline
@@ -32,12 +32,12 @@ def make_words():
     def bits(one, other, neuron):
         return types.int64(finish(types.uint32(stir(one, neuron) ^ other)))
 
-    return row, bits
+    return row, bits, finish
 
 
 def numbers(real, several):
     """Make the kernel: how many entries of a sorted row of a table the bits of each neuron reach."""
-    row_of, bits_of = make_words()
+    row_of, bits_of, _ = make_words()
 
     def kernel(args):
         rows, batch, n, each, chunks = args[1], args[2], args[3], args[4], args[5]
