@@ -4,6 +4,7 @@ from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.cortical_column import CorticalColumn
 from conex_nn.structure.cortical_layer import CorticalLayer
+from conex_nn.structure.engine import NetworkState
 from conex_nn.structure.events import Events
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.neocortex import Neocortex
@@ -30,6 +31,7 @@ __all__ = [
     "InputLayer",
     "LoadWarning",
     "Neocortex",
+    "NetworkState",
     "OutputLayer",
     "PoissonInput",
     "Population",

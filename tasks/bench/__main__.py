@@ -1,4 +1,4 @@
-"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity``, ``rates`` or ``data``."""
+"""Benchmarks: ``python -m tasks.bench`` with ``train``, ``column``, ``plasticity``, ``rates``, ``scale``, ``data``."""
 
 import json
 import platform
@@ -82,7 +82,8 @@ def encode(config: Config) -> None:
 def write(config: Config, figures: dict[str, Any], *, seconds: float) -> None:
     """Leave ``report.json`` with what is known so far."""
     installed = {each.metadata["name"].lower(): each.version for each in distributions()}
-    names = ("torch", "conex-nn", "snntorch", "spikingjelly", "neurosush", "bindsnet", "nn4n", "numba", "triton")
+    peers = ("snntorch", "spikingjelly", "neurosush", "bindsnet", "nn4n", "nest-simulator", "brian2")
+    names = ("torch", "conex-nn", *peers, "numba", "triton")
     report = {
         "benchmark": figures,
         "seconds": seconds,

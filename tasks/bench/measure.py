@@ -58,6 +58,7 @@ class _Process:
 
 @dataclass
 class _Figures:
+    build: float
     first: float
     cold: float | None
     milliseconds: float
@@ -72,7 +73,7 @@ def _measure(suite: Suite, case: str, rounds: int, steps: int, seed: int, progre
     """Time the contestants in turn on one case."""
     names = [name for name in suite.contestants if suite.takes_part(name, case)]
     bar = progress.add_task(suite.cases[case].name, total=len(names) + rounds)
-    running, first, cold = {}, {}, {}
+    running, build, first, cold = {}, {}, {}, {}
     for name in names:
         if name == "conex_nn":
             with tempfile.TemporaryDirectory() as cache:
@@ -86,7 +87,7 @@ def _measure(suite: Suite, case: str, rounds: int, steps: int, seed: int, progre
             progress.console.print(f"{name} is left out: {answer['absent']}")
             process.close()
             continue
-        running[name], first[name] = process, answer["first"]
+        running[name], build[name], first[name] = process, answer["build"], answer["first"]
     times: dict[str, list[float]] = {name: [] for name in running}
     for _ in range(rounds):
         for name, process in running.items():
@@ -96,6 +97,7 @@ def _measure(suite: Suite, case: str, rounds: int, steps: int, seed: int, progre
     for name, process in running.items():
         ordered = sorted(times[name])
         figures[name] = _Figures(
+            build=build[name],
             first=first[name],
             cold=cold.get(name),
             milliseconds=1e3 * statistics.median(ordered),
@@ -121,10 +123,15 @@ def compare(
     with Progress(transient=True) as progress:
         for case in cases:
             figures = _measure(suite, case, rounds, steps, seed, progress)
-            if missing := {"products", "conex_nn"} - set(figures):
+            if missing := {"products", "conex_nn"} & set(suite.contestants) - set(figures):
                 raise RuntimeError(f"Expected a figure for {' and '.join(sorted(missing))}, got none; see above.")
-            floors = {name: figures[suite.floor(name)].milliseconds for name in figures}
-            yield case, {n: {**asdict(f), "times_floor": f.milliseconds / floors[n]} for n, f in figures.items()}
+            yield case, {name: asdict(f) | _times_floor(suite, name, figures) for name, f in figures.items()}
+
+
+def _times_floor(suite: Suite, name: str, figures: dict[str, _Figures]) -> dict[str, float]:
+    """Return how often a contestant's time is that of its floor, where it has one."""
+    floor = suite.floor(name)
+    return {} if floor is None else {"times_floor": figures[name].milliseconds / figures[floor].milliseconds}
 
 
 def show(suite: Suite, report: dict[str, dict[str, Any]]) -> None:
@@ -135,7 +142,7 @@ def show(suite: Suite, report: dict[str, dict[str, Any]]) -> None:
         report: Figures of each contestant, by case.
     """
     table = Table(title=suite.title)
-    for column in ("", suite.unit, "least", "/ floor", "conex_nn is", "peak MiB", "first call s", "cold"):
+    for column in ("", suite.unit, "least", "/ floor", "conex_nn is", "peak MiB", "build s", "first call s", "cold"):
         table.add_column(column, justify="right" if column else "left")
     for case, figures in report.items():
         size = suite.cases[case]
@@ -147,9 +154,10 @@ def show(suite: Suite, report: dict[str, dict[str, Any]]) -> None:
                 "  " + LABELS.get(name, name),
                 f"{f['milliseconds'] / per:.3g}",
                 f"{f['least'] / per:.3g}",
-                f"{f['times_floor']:.2f}",
+                f"{f['times_floor']:.2f}" if "times_floor" in f else "",
                 f"{times:.2f}x faster" if name in suite.peers else "",
                 f"{f['memory']:.0f}",
+                f"{f['build']:.2f}",
                 f"{f['first']:.2f}",
                 f"{f['cold']:.2f}" if f["cold"] else "",
             )

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.bench import column, plasticity, rates, train
+from tasks.bench import column, plasticity, rates, scale, train
 
 __all__ = ["SUITES", "Suite"]
 
@@ -29,16 +29,19 @@ class Suite:
     """The smallest size."""
     unit: str = "ms"
     """Heading of the times."""
-    calls: Callable[[Any], int] = lambda size: 1
+    calls: Callable[[Any], float] = lambda size: 1
     """By what a size's times are divided [1]."""
     floors: Mapping[str, str] = field(default_factory=dict)
     """Contestants whose floor is not the matrix products."""
     absent: Callable[[str, Any], bool] = lambda name, size: False
     """Whether a contestant has nothing to do at a size."""
+    whole_memory: bool = False
+    """Whether memory is that of the whole process, with the network in it, instead of what a call takes."""
 
-    def floor(self, name: str) -> str:
-        """Return the contestant that a contestant is measured against."""
-        return self.floors.get(name, "products")
+    def floor(self, name: str) -> str | None:
+        """Return the contestant that a contestant is measured against; None where there is no such."""
+        floor = self.floors.get(name, "products")
+        return floor if floor in self.contestants else None
 
     def takes_part(self, name: str, case: str) -> bool:
         """Whether a contestant has something to do at a size."""
@@ -89,5 +92,18 @@ SUITES = {
         peers=("nn4n", "torch.nn.RNN"),
         default=("100", "256"),
         quick="100",
+    ),
+    "scale": Suite(
+        name="scale",
+        title="Networks at scale, steps of 0.1 ms; seconds for a second of the network's time",
+        cases=scale.CASES,
+        contestants=scale.CONTESTANTS,
+        peers=("nest", "brian2"),
+        default=("0.1", "0.5", "cuba"),
+        quick="tiny",
+        unit="s/s",
+        calls=lambda size: size.milliseconds,
+        absent=scale.absent,
+        whole_memory=True,
     ),
 }
