@@ -113,11 +113,13 @@ def _gather(
         return shown, fired, threshold
     if not isinstance(values, Recording) or not (variable == "v" or variable.endswith(".v")):
         return shown, None, threshold
-    address = variable.removesuffix("v").strip(".") or name
-    beside = f"{address}.spikes"
-    fired = one_sample(values, variable=beside, sample=sample, dt=dt)[beside].values if beside in values else None
-    if threshold is None and f"{address}.v_threshold" in values:
-        threshold = values[f"{address}.v_threshold"].detach()
+    address = f"{name}.{variable}" if f"{name}.{variable}" in values else variable
+    spikes_of, threshold_of = (address.removesuffix("v") + beside for beside in ("spikes", "v_threshold"))
+    recorded = set(values)  # by their whole names: one of another address would be found by its last part
+    found = one_sample(values, variable=spikes_of, sample=sample, dt=dt) if spikes_of in recorded else {}
+    fired = found[spikes_of].values if found else None
+    if threshold is None and threshold_of in recorded:
+        threshold = values[threshold_of].detach()
     return shown, fired, threshold
 
 
