@@ -39,8 +39,8 @@ with cx.recording.record(cell, "", variables=("v", "spikes")) as recording:
 cx.plots.traces(recording, threshold=cell.v_threshold, dt=dt)
 
 # %% [markdown]
-# The potential charges towards `v_rest + R I = -65 + 40 * 0.5 = -45 mV`, crosses the threshold, the broken line at
-# -50 mV, fires (the marks at the top), and after 2 ms of silence starts again from -65 mV.
+# The potential charges towards `v_rest + R I = -65 + 40 * 0.5 = -45 mV`, crosses the threshold, the broken line at -50
+# mV, fires (the marks at the top), and after 2 ms of silence starts again from -65 mV.
 #
 # Nothing is left behind in the module: the state of the run is the second thing that comes back. Given to the next
 # call, the neuron goes on where it stopped.
@@ -89,9 +89,9 @@ right
 
 # %%
 tuned = cx.LIF.cortical(resistance=nn.Parameter(torch.tensor(32.0)))
-optimizer = torch.optim.Adam(tuned.parameters(), lr=0.02)
+optimizer = torch.optim.Adam(tuned.parameters(), lr=0.01, betas=(0.5, 0.9))
 history = []
-for _ in range(60):
+for _ in range(80):
     spikes, _ = tuned(torch.full((2000, 1), 0.5), dt=dt)
     rate = spikes.mean() * 1000 / dt  # Hz
     loss = (rate - 60) ** 2 / 100
@@ -136,8 +136,8 @@ model = cx.training.SpikingClassifier(
 )
 
 # %% [markdown]
-# A `SpikingClassifier` is a `LightningModule` and trains under any `Trainer`. The report keeps what was logged, and
-# at the end of a test writes a table and pictures into a folder.
+# A `SpikingClassifier` is a `LightningModule` and trains under any `Trainer`. The report keeps what was logged, and at
+# the end of a test writes a table and pictures into a folder.
 
 # %%
 folder = tempfile.mkdtemp()
@@ -178,11 +178,8 @@ with torch.no_grad(), cx.recording.record(net, "2", variables=("spikes",)) as re
 
 left, right = cx.plots.side_by_side(2, size=(5.2, 3.6))
 cx.plots.raster({"image": spikes[:, 0], "hidden": recording["spikes"][:, 0]}, ax=left)
-for digit, line in enumerate(membrane[:, 0].T):
-    mine = digit == labels[0]
-    right.plot(
-        line, color="#D55E00" if mine else "0.75", zorder=3 if mine else 2, label=f"{digit}, true" if mine else None
-    )
+right.plot(membrane[:, 0], color="0.75")
+right.plot(membrane[:, 0, labels[0]], color=cx.plots.COLOURS[1], linewidth=2, label=f"{labels[0]}, the true digit")
 right.set(xlabel="time [ms]", ylabel="potential of the readout [mV]")
 right.legend(frameon=False)
 right

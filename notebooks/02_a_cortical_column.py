@@ -18,9 +18,9 @@ _ = torch.manual_seed(0)
 # %% [markdown]
 # ## A layer
 #
-# A layer holds populations and what connects them. A population has a shape, here `(depth, height, width)`, and a kind of
-# neuron. What an inhibitory one sends is negative by itself: weights are magnitudes. A port gives an inner population a
-# name for the outside.
+# A layer holds populations and what connects them. A population has a shape, here `(depth, height, width)`, and a kind
+# of neuron. What an inhibitory one sends is negative by itself: weights are magnitudes. A port gives an inner
+# population a name for the outside.
 
 
 # %%
@@ -38,14 +38,15 @@ def layer(depth, side):
 # %% [markdown]
 # ## A column, and a retina in front of it
 #
-# Layer 4 gets one weight for each of eight orientations, Gabor filters, as if experience had made them; the next notebook
-# lets fields of this kind grow. Layer 2/3 pools its neighbourhood, layer 5 sees all of it and reaches back to the *apical*
-# dendrites of layer 4, which can bring a cell nearer to its threshold but not fire it. `latency` is in steps of `dt`.
+# Layer 4 gets one weight for each of eight orientations, Gabor filters, as if experience had made them; the next
+# notebook lets fields of this kind grow. Layer 2/3 pools its neighbourhood, layer 5 sees all of it and reaches back to
+# the *apical* dendrites of layer 4, which can bring a cell nearer to its threshold but not fire it. `latency` is in
+# steps of `dt`.
 
 # %%
 column = cx.CorticalColumn(l4=layer(8, 14), l23=layer(8, 7), l5=layer(4, 4))
 column.connect("l4.output", "l23.input", cx.AvgPool2d, gain=30.0, latency=2)
-column.connect("l23.output", "l5.input", cx.Conv2d, kernel_size=4, init=nn.init.uniform_, gain=1.0, latency=3)
+column.connect("l23.output", "l5.input", cx.Conv2d, kernel_size=4, init=nn.init.uniform_, gain=0.6, latency=3)
 column.connect("l5.output", "l4.exc", cx.Dense, init=nn.init.uniform_, compartment="apical", gain=0.2, latency=5)
 
 gabors = cx.encoders.filters.gabor_bank(7, orientations=8, wavelength=6.0, sigma=2.0, unit_sum=True).unsqueeze(1)
@@ -67,8 +68,8 @@ right
 #
 # ## Bars
 #
-# Bars at eight angles become spikes at up to 200 Hz. The state goes from call to call: first one bar, then, with no break,
-# the one at a right angle to it.
+# Bars at eight angles become spikes at up to 200 Hz. The state goes from call to call: first one bar, then, with no
+# break, the one at a right angle to it.
 
 # %%
 size = 20
@@ -78,7 +79,7 @@ across = x * angles.cos()[:, None, None] + y * angles.sin()[:, None, None]
 bars = torch.exp(-(across**2) / 3).unsqueeze(1)  # (angles, 1, height, width)
 encode = cx.encoders.Poisson(time=150, max_rate=200.0)
 
-with net.record("v1.*", "spikes") as recording, net.record("v1.l4.exc", "v", where=[105, 889]) as cells:
+with net.record("v1.*", "spikes") as recording, net.record("v1.l4.exc", "v", "spikes", where=[105, 889]) as cells:
     out, state = net(encode(bars[0:1]))
     out, state = net(encode(bars[4:5]), state)
 
@@ -100,12 +101,13 @@ ax
 
 # %% [markdown]
 # Two cells of layer 4 with the same place in the image, one for each of the two bars: the first is driven to threshold
-# (broken) until the bar turns, the second from then on. Input of the wrong orientation and inhibition push them below rest.
+# (broken) until the bar turns, the second from then on. Input of the wrong orientation and inhibition push them below
+# rest.
 #
 # ## Tuning, with and without inhibition
 #
-# All eight bars, ten times each, in one batch: `(time, batch, 1, 20, 20)`. Then the same once more with the inhibition of
-# layer 4 switched off. Anything can be switched by its address, a pattern, a tag or a type.
+# All eight bars, ten times each, in one batch: `(time, batch, 1, 20, 20)`. Then the same once more with the inhibition
+# of layer 4 switched off. Anything can be switched by its address, a pattern, a tag or a type.
 
 # %%
 shown = encode(bars.repeat(10, 1, 1, 1))
@@ -128,15 +130,15 @@ for ax, found, title in zip(axes, (whole, bare), ("with inhibition", "without"),
     for cell in range(0, 8, 2):
         line = ax.plot(found.stimuli, found.mean[:, cell, 7, 7], marker="o", markersize=4)[0]
         ax.axvline(math.degrees(angles[cell]), color=line.get_color(), linestyle=":", linewidth=1)
-    ax.set(xlabel="angle of the bar [degree]", ylabel="rate [Hz]", title=title, ylim=(0, 200), xticks=range(0, 180, 45))
+    ax.set(xlabel="angle of the bar [degree]", ylabel="rate [Hz]", title=title, ylim=(0, 220), xticks=range(0, 180, 45))
 for name, found in (("with inhibition", whole), ("without", bare)):
     selectivity = cx.recording.circular_tuning(found.mean[:, :, 7, 7], found.stimuli, period=180.0).selectivity
     print(f"selectivity {name}: {selectivity.mean():.2f}")
 axes[0]
 
 # %% [markdown]
-# Four cells in the middle of layer 4, each with its preferred angle dotted. With inhibition a cell answers to its own angle
-# and little to the next; without, curves are higher and wider, and cells answer to bars that are none of theirs.
+# Four cells in the middle of layer 4, each with its preferred angle dotted. With inhibition a cell answers to its own
+# angle and little to the next; without, curves are higher and wider, and cells answer to bars that are none of theirs.
 #
 # ## Keep it
 #

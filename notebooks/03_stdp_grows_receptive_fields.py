@@ -1,9 +1,9 @@
 # %% [markdown]
 # # 3. STDP grows receptive fields
 #
-# Spike-timing-dependent plasticity changes a synapse by what its two neurons did, and when. This notebook measures such a
-# rule, lets one neuron find out which of its inputs belong together, and lets competing neurons learn handwritten digits
-# without ever being told what they are.
+# Spike-timing-dependent plasticity changes a synapse by what its two neurons did, and when. This notebook measures such
+# a rule, lets one neuron find out which of its inputs belong together, and lets competing neurons learn handwritten
+# digits without ever being told what they are.
 
 # %%
 from functools import partial
@@ -23,17 +23,17 @@ _ = torch.manual_seed(0)
 # for dopamine, and so on.
 
 # %%
-rule = chain(cx.STDP(a_plus=0.01, a_minus=0.0105, tau_plus=20.0, tau_minus=20.0), Clip(0, 1))
+rule = chain(cx.STDP(a_plus=0.01, a_minus=0.011, tau_plus=20.0, tau_minus=20.0), Clip(0, 1))
 cx.plots.stdp_window(*measure_window(rule))
 
 # %% [markdown]
 # A source that fires before its target is strengthened, one that fires after it is weakened, the more so the closer the
-# two are. The area below 0 is a little larger, so that chance encounters weaken.
+# two are. The area below 0 is the larger one, so that chance encounters weaken.
 #
 # ## One neuron, a hundred inputs
 #
-# All inputs fire at 20 Hz. Fifty of them share half of their spikes, fifty are independent; nothing tells the neuron which
-# is which. The rule is one attribute of the connection, and learning is nothing but running in `train()` mode.
+# All inputs fire at 20 Hz. Fifty of them share half of their spikes, fifty are independent; nothing tells the neuron
+# which is which. The rule is one attribute of the connection, and learning is nothing but running in `train()` mode.
 
 # %%
 steps, rate = 40_000, 0.02  # 40 s in steps of 1 ms, spikes per step
@@ -55,9 +55,10 @@ for piece in spikes.split(250):
 weights = torch.stack(weights)  # (pieces, inputs)
 
 left, right = cx.plots.side_by_side(2, size=(5.0, 3.6))
-left.plot(weights[:, :50], color=cx.plots.COLOURS[0], linewidth=0.5)
-left.plot(weights[:, 50:], color=cx.plots.COLOURS[1], linewidth=0.5)
-left.set(xlabel="time [250 ms]", ylabel="weight")
+seconds = 0.25 * torch.arange(len(weights))
+left.plot(seconds, weights[:, :50], color=cx.plots.COLOURS[0], linewidth=0.5)
+left.plot(seconds, weights[:, 50:], color=cx.plots.COLOURS[1], linewidth=0.5)
+left.set(xlabel="time [s]", ylabel="weight")
 cx.plots.weight_histogram({"share spikes": weights[-1, :50], "independent": weights[-1, 50:]}, bins=20, ax=right)
 right
 
@@ -67,9 +68,9 @@ right
 #
 # ## A layer that competes
 #
-# After Diehl and Cook (2015): each cell excites a partner that inhibits all other cells, and at most one fires at a time.
-# A cell that fires gets a higher threshold, so that all have their turn, and the weights onto a cell keep their sum. The
-# images come with no labels.
+# After Diehl and Cook (2015): each cell excites a partner that inhibits all other cells, and at most one fires at a
+# time. A cell that fires gets a higher threshold, so that all have their turn, and the weights onto a cell keep their
+# sum. The images come with no labels.
 
 # %%
 cells, batch = 64, 16
@@ -110,13 +111,13 @@ right.set_title("after", fontsize=10)
 right
 
 # %% [markdown]
-# Each small square holds the weights onto one cell, laid out as the 8 x 8 pixels from which they come. What was noise has
-# become strokes and whole digits: cells wait for what they have seen often.
+# Each small square holds the weights onto one cell, laid out as the 8 x 8 pixels from which they come. What was noise
+# has become strokes and whole digits: cells wait for what they have seen often.
 #
 # ## What do cells stand for?
 #
-# Now that all is learned, and with everything frozen in `eval()`, each cell is given the class to which it answers most on
-# the training images. New images are then read by the votes of the cells.
+# Now that all is learned, and with everything frozen in `eval()`, each cell is given the class to which it answers most
+# on the training images. New images are then read by the votes of the cells.
 
 # %%
 net.eval()
@@ -144,8 +145,8 @@ cx.plots.confusion(confusion, ax=right)
 right
 
 # %% [markdown]
-# Left: the same fields, cells for 0 first. Right: most test images are read correctly, by a layer that learned without a
-# label; what it mixes up looks alike, as 8 and 1 or 9 and 3 do at this size.
+# Left: the same fields, cells for 0 first. Right: most test images are read correctly, by a layer that learned without
+# a label; what it mixes up looks alike, as 8 and 1 or 9 and 3 do at this size.
 #
 # ## Try this
 #

@@ -11,6 +11,8 @@ except ImportError as error:
         "Expected matplotlib to be installed, which conex_nn.plots draws with: `uv pip install matplotlib`."
     ) from error
 
+from conex_nn.plots.palette import COLOURS
+
 __all__ = ["Sheet", "colour_bar", "legend", "new_axes", "plain", "side_by_side"]
 
 
@@ -43,7 +45,10 @@ class Sheet(Figure):
             sharex: Let those above each other have one horizontal axis.
         """
         kind = {"axes_class": self.Part}
-        return list(self.subplots(rows, columns, sharex=sharex, squeeze=False, subplot_kw=kind).flat)
+        parts = list(self.subplots(rows, columns, sharex=sharex, squeeze=False, subplot_kw=kind).flat)
+        for part in parts:
+            part.set_prop_cycle(color=COLOURS)
+        return parts
 
 
 def _png(figure: Any) -> bytes:

@@ -172,4 +172,5 @@ def _scale(ax: Axes, low: float, height: float, unit: str) -> None:
     ax.plot(
         [1.01, 1.01], [low, low + length], color="0.2", linewidth=2, transform=ax.get_yaxis_transform(), clip_on=False
     )
-    ax.text(1.02, low + length / 2, f"{length:g} {unit}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+    size = f"{length:g}" if unit == "1" else f"{length:g} {unit}"
+    ax.text(1.02, low + length / 2, size, transform=ax.get_yaxis_transform(), va="center", fontsize=9)

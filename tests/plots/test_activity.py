@@ -96,6 +96,12 @@ def test_traces_of_a_module_by_itself_show_its_spikes():
     assert len(marks.get_segments()) == int(spikes.sum()) > 1
 
 
+@pytest.mark.parametrize(("unit", "said"), [("nA", "0.5 nA"), ("1", "0.5")])
+def test_the_bar_of_lanes_says_its_unit(unit, said):
+    values = torch.tensor([[0.0, 0.0], [1.5, 1.0]])
+    assert [text.get_text() for text in plots.traces(values, unit=unit).texts] == [said]
+
+
 def test_traces_do_not_borrow_the_spikes_of_another_address():
     net = cx.Sequential(cx.LIF(), cx.LI())
     with record(net, "0", variables=("spikes",)) as fired:

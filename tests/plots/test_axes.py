@@ -31,6 +31,10 @@ def test_parts_fill_the_sheet_row_by_row():
     assert parts[0].get_shared_x_axes().joined(parts[0], parts[3])
 
 
+def test_what_a_user_draws_beside_has_our_colours():
+    assert [line.get_color() for line in Sheet().parts()[0].plot(torch.rand(3, 2))] == list(plots.COLOURS[:2])
+
+
 def test_a_picture_on_a_part_of_a_figure_shows_the_whole_figure():
     sheet = Sheet(figsize=(3.0, 2.0))
     ax = sheet.subfigures(1, 2)[0].subplots(subplot_kw={"axes_class": Sheet.Part})
