@@ -46,7 +46,7 @@ def layer(depth, side):
 # %%
 column = cx.CorticalColumn(l4=layer(8, 14), l23=layer(8, 7), l5=layer(4, 4))
 column.connect("l4.output", "l23.input", cx.AvgPool2d, gain=30.0, latency=2)
-column.connect("l23.output", "l5.input", cx.Conv2d, kernel_size=4, init=nn.init.uniform_, gain=0.6, latency=3)
+column.connect("l23.output", "l5.input", cx.Conv2d, kernel_size=4, init=nn.init.uniform_, gain=0.8, latency=3)
 column.connect("l5.output", "l4.exc", cx.Dense, init=nn.init.uniform_, compartment="apical", gain=0.2, latency=5)
 
 gabors = cx.encoders.filters.gabor_bank(7, orientations=8, wavelength=6.0, sigma=2.0, unit_sum=True).unsqueeze(1)
@@ -92,7 +92,7 @@ right
 
 # %% [markdown]
 # Left: spikes by population; at the dotted line the bar turns, and other cells take over. Right: the rates of the
-# excitatory populations; activity goes up the column, and each change of the stimulus leaves its mark.
+# excitatory populations. Layers 4 and 2/3 answer at once; layer 5 waits until much of layer 2/3 agrees.
 
 # %%
 ax = cx.plots.traces(cells, threshold=1.0)

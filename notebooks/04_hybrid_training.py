@@ -145,7 +145,7 @@ axes[0]
 # %% [markdown]
 # 25 of the cells each. Frozen: noise. STDP: strokes and digits, never negative. Gradient: contrasts, red for and blue
 # against, that tell classes apart, though they look like nothing. Last: what STDP has drawn, sharpened by gradient; it
-# can still be read, and the `Clip` of the rule still holds.
+# can still be read, and the bounds of the rule hold for gradients too.
 #
 # ## Try this
 #
