@@ -115,10 +115,9 @@ def _gather(
         return shown, None, threshold
     address = f"{name}.{variable}" if f"{name}.{variable}" in values else variable
     spikes_of, threshold_of = (address.removesuffix("v") + beside for beside in ("spikes", "v_threshold"))
-    recorded = set(values)  # by their whole names: one of another address would be found by its last part
-    found = one_sample(values, variable=spikes_of, sample=sample, dt=dt) if spikes_of in recorded else {}
+    found = one_sample(values, variable=spikes_of, sample=sample, dt=dt) if spikes_of in values else {}
     fired = found[spikes_of].values if found else None
-    if threshold is None and threshold_of in recorded:
+    if threshold is None and threshold_of in values:
         threshold = values[threshold_of].detach()
     return shown, fired, threshold
 
