@@ -375,9 +375,9 @@ def _make(
     known = _options_of(synapse)
     if known is not None and (unknown := [name for name in options if name not in known]):
         near = nearest(unknown[0], [*known, *inspect.signature(Container.connect).parameters])
+        name, takes = getattr(synapse, "__name__", synapse), ", ".join(known) or "which takes none"
         raise TypeError(
-            f"Expected options of `connect` or of {getattr(synapse, '__name__', synapse)} ({', '.join(known)}), got "
-            f"{', '.join(map(repr, unknown))}.{near}"
+            f"Expected options of `connect` or of {name} ({takes}), got {', '.join(map(repr, unknown))}.{near}"
         )
     try:
         return synapse(sender.shape, receiver.shape, **options)
