@@ -50,8 +50,7 @@ class Progress(AbstractContextManager["Progress"]):
         from rich.console import Console
         from rich.progress import Progress as Bar
 
-        console = Console(stderr=True)
-        bar = Bar(console=console, transient=True, disable=not (console.is_terminal or console.is_jupyter))
+        bar = Bar(console=Console(stderr=True), transient=True)  # elsewhere it writes nothing
         bar.add_task(self.what, total=self.total)
         bar.start()
         return bar

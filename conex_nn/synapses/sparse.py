@@ -117,7 +117,7 @@ class Sparse(Synapse):
             how = {"generator": generator, "advance": progress.advance}
             if edges is not None:
                 rows, order = self._sorted(edges, place)
-                if isinstance(weight, Tensor) and weight.shape == order.shape:
+                if order is not None and isinstance(weight, Tensor) and weight.shape == order.shape:
                     weight = weight[order.to(weight.device)]
             else:
                 beside = 0 if shared else (dtype or torch.get_default_dtype()).itemsize
@@ -133,11 +133,14 @@ class Sparse(Synapse):
         self.register_load_state_dict_pre_hook(_take_widths)
         self.register_load_state_dict_post_hook(_forget)
 
-    def _sorted(self, edges: Any, place: torch.device) -> tuple[Rows, Tensor]:
-        """Return given edges in order, and which came from where."""
+    def _sorted(self, edges: Any, place: torch.device) -> tuple[Rows, Tensor | None]:
+        """Return given edges in order, and which came from where; None where they were in order."""
         sizes = self._sizes
         source, target = check_edges(edges, sizes, self_connections=self.self_connections, device=place)
-        order = torch.argsort(source * sizes[1] + target, stable=True)
+        keys = source * sizes[1] + target
+        if not keys.is_meta and bool((keys[1:] >= keys[:-1]).all()):  # as those of a file are, which may be many
+            return rows_of(source, target, *sizes), None
+        order = torch.argsort(keys, stable=True)
         return rows_of(source[order], target[order], *sizes), order
 
     @property

@@ -8,6 +8,7 @@ from torch import nn
 from torch.testing import assert_close
 
 import conex_nn as cx
+from conex_nn.structure.learning_by_events import LearningPlan
 
 DRAWN = {
     "drawn": {"number": 200, "multapses": True, "weight": cx.Normal(0.3, 0.1, low=0.0), "delay": cx.Uniform(1, 5)},
@@ -119,6 +120,11 @@ def test_events_read_one_weight_for_all():
     assert outputs[True]["b"].any()
     for path, value in outputs[False].items():
         assert_close(outputs[True][path], value, rtol=0, atol=0)
+
+
+def test_events_do_not_learn_one_weight_as_many():
+    plans = [LearningPlan.of(cx.STDP(), cx.Sparse(6, 5, number=12, weight=w)) for w in (0.5, cx.Normal(0.5, 0.1))]
+    assert [plan is None for plan in plans] == [True, False]
 
 
 def test_what_is_kept_can_be_sent_between_processes():

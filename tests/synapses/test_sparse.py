@@ -168,7 +168,8 @@ def test_the_second_derivative_is_refused():
 
 @pytest.mark.gpu
 def test_drawn_and_used_on_the_gpu():
-    for amount in ({"density": 0.1}, {"in_degree": 9}, {"out_degree": 50}):
+    several = {"number": 900, "multapses": True}
+    for amount in ({"density": 0.1}, {"in_degree": 9}, {"out_degree": 50}, {"probability": 0.2}, several):
         generator = torch.Generator("cuda").manual_seed(0)
         synapse = Sparse(100, 80, **amount, generator=generator)
         assert synapse.weight.is_cuda
