@@ -2,6 +2,7 @@
 
 from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
 from conex_nn.kernels.ctrnn import acts_alone, ctrnn_sequence, input_product, runs_fused
+from conex_nn.kernels.draws import NumberTable, draw_numbers, draws_here, number_table
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
 from conex_nn.kernels.hebbian import correlate, event_product, mostly_zeros
 from conex_nn.kernels.learning import Learning
@@ -12,11 +13,14 @@ __all__ = [
     "Cells",
     "Learning",
     "Link",
+    "NumberTable",
     "acts_alone",
     "adaptive_rows",
     "adaptive_sequence",
     "correlate",
     "ctrnn_sequence",
+    "draw_numbers",
+    "draws_here",
     "event_currents",
     "event_product",
     "input_product",
@@ -26,5 +30,6 @@ __all__ = [
     "lif_rows",
     "lif_sequence",
     "mostly_zeros",
+    "number_table",
     "runs_fused",
 ]
