@@ -50,14 +50,17 @@ def stimulus(density: float = 0.08) -> torch.Tensor:
 
 
 def learn(net: cx.Neocortex, xs: torch.Tensor, reward: Any, *, later: bool = False) -> Any:
-    """Two calls, the second of which goes on; weights, and the state at the end."""
+    """Calls of which each goes on where the last has ended; weights, and the state at the end.
+
+    The first is given the reward, the others come to know it afterwards where it comes ``later``.
+    """
     state, waits = None, any(c.rule is not None and c.rule.modulators() for c in connections(net).values())
     with torch.no_grad():
         for begin in (0, 12):
             here = slice(begin, begin + 12)
-            given = {"reward": reward[here]} if waits else {}
-            _, state = net(xs[here], state, modulators={} if later else given)
-            if later:
+            given, waiting = {"reward": reward[here]} if waits else {}, later and begin > 0
+            _, state = net(xs[here], state, modulators={} if waiting else given)
+            if waiting:
                 net.learn(**given)
     return {name: c.synapse.weight.detach().clone() for name, c in connections(net).items()}, state
 
@@ -140,7 +143,8 @@ def test_changes_that_go_into_the_gradient(monkeypatch):
             monkeypatch.setattr(packed_sides.PackedSides, "of", lambda *_, **__: None)
         net = network(RULES["stdp"], into="grad")
         optimizer = torch.optim.SGD(net.parameters(), lr=0.5)
-        net(stimulus())
+        with torch.no_grad():
+            net(stimulus())
         optimizer.step()
         found.append(learn(net.eval(), stimulus(), torch.ones(STEPS))[0])
     for name, weight in found[0].items():
