@@ -18,7 +18,7 @@ from tasks.command_line import parse
 
 
 def test_classify_leaves_a_report(tmp_path):
-    config = tasks.classify.Config(epochs=6, hidden=32, time=4, batch_size=32, lr=1e-2, out=tmp_path, seed=3)
+    config = tasks.classify.Config(epochs=4, hidden=32, time=4, batch_size=32, lr=1e-2, out=tmp_path, seed=3)
     metrics = tasks.classify.main(config)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["accuracy"] == pytest.approx(metrics["test/accuracy"])
@@ -33,14 +33,14 @@ def test_classify_leaves_a_report(tmp_path):
 
 
 def test_cortex_leaves_a_report_and_its_network(tmp_path):
-    config = tasks.cortex.Config(epochs=3, excitatory=60, inhibitory=15, time=8, out=tmp_path, seed=1)
+    config = tasks.cortex.Config(epochs=2, excitatory=40, inhibitory=10, time=6, out=tmp_path, seed=1)
     metrics = tasks.cortex.main(config)
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["accuracy"] == pytest.approx(metrics["test/accuracy"])
     assert report["accuracy"] > 0.5  # chance is 0.1
     assert {"network.png", "confusion.png", "raster.png"} <= {path.name for path in tmp_path.iterdir()}
     column = cx.structure.load(tmp_path / "network")["v1"]
-    assert sum(population.shape.numel() for population in column.populations().values()) == 3 * 75
+    assert sum(population.shape.numel() for population in column.populations().values()) == 3 * 50
 
 
 class _StopsAfterOneEpoch(ModelCheckpoint):

@@ -2,6 +2,7 @@
 
 from conex_nn.kernels.adaptive import adaptive_rows, adaptive_sequence
 from conex_nn.kernels.ctrnn import acts_alone, ctrnn_sequence, input_product, runs_fused
+from conex_nn.kernels.draws import NumberTable, draw_numbers, draws_here, number_table
 from conex_nn.kernels.events import Cells, Link, event_currents, lif_loop
 from conex_nn.kernels.hebbian import correlate, event_product, mostly_zeros
 from conex_nn.kernels.layout import stack_rows
@@ -18,6 +19,7 @@ __all__ = [
     "Fired",
     "Learning",
     "Link",
+    "NumberTable",
     "PackedSpikes",
     "Probe",
     "Projection",
@@ -27,6 +29,8 @@ __all__ = [
     "adaptive_sequence",
     "correlate",
     "ctrnn_sequence",
+    "draw_numbers",
+    "draws_here",
     "event_currents",
     "event_product",
     "input_product",
@@ -37,6 +41,7 @@ __all__ = [
     "lif_sequence",
     "listed",
     "mostly_zeros",
+    "number_table",
     "pair_change",
     "ring_run",
     "runs_fused",

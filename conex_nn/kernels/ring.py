@@ -188,7 +188,8 @@ class Probe:
     Args:
         cells: Number of their population [1].
         neurons: Which of them [1].
-        every: After each so many steps [1].
+        first: After which step first, counted from 0 [1].
+        every: Then after each so many steps [1].
 
     Example:
         >>> Probe(0, torch.tensor([0])).every
@@ -197,6 +198,7 @@ class Probe:
 
     cells: int
     neurons: Tensor
+    first: int = 0
     every: int = 1
 
 
@@ -261,9 +263,11 @@ def ring_run(
         "link": [_link(table, each) for each in ordered],
         "draw": [_draw(table, each) for channel in channels for each in channel.draws],
     }
-    seen = [torch.empty(steps // each.every, batch, len(each.neurons), dtype=real) for each in probes]
+    seen = [
+        torch.empty(len(range(each.first, steps, each.every)), batch, len(each.neurons), dtype=real) for each in probes
+    ]
     rows["probe"] = [
-        [each.cells, table.index(each.neurons), len(each.neurons), each.every, table.keep(out)]
+        [each.cells, table.index(each.neurons), len(each.neurons), each.every, table.keep(out), each.first]
         for each, out in zip(probes, seen, strict=True)
     ]
     tables = [torch.tensor([value for row in rows[kind] for value in row] or [0], dtype=torch.int64) for kind in RING]

@@ -1,17 +1,17 @@
-"""Where a stream of random numbers stands, and the bits of its next steps."""
+"""Where a stream of random numbers stands, and its next numbers."""
 
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from conex_nn.functional import random_bits
+from conex_nn.functional import poisson_counts, random_bits
+from conex_nn.kernels import NumberTable, draw_numbers, draws_here
 
-__all__ = ["Draws", "bits_of", "check_seed", "first_draws"]
+__all__ = ["Draws", "check_seed", "draw", "first_draws"]
 
-_AT_ONCE = 2**18
-"""Neurons, samples and steps that are drawn together at most: what fits a cache."""
+_AT_ONCE = 2**16
+"""Numbers that are drawn together at most where there is no kernel: what fits a cache."""
 
 
 class Draws(NamedTuple):
@@ -65,27 +65,37 @@ def first_draws(x: Tensor, shape: torch.Size, seed: int | None = None) -> Draws:
     )
 
 
-def bits_of(draws: Draws, steps: int, shape: torch.Size) -> Iterator[tuple[slice, Tensor]]:
-    """Yield the bits of the next steps, a few steps at a time so that they stay in a cache.
+def draw(draws: Draws, steps: int, table: NumberTable, like: Tensor) -> tuple[Tensor, Draws]:
+    """Return the numbers of the next steps: how many entries of its row of a table the bits of each neuron reach.
 
     Args:
         draws: Where the stream stands.
         steps: Number of steps [1].
-        shape: Shape of the population.
+        table: From :func:`number_table`.
+        like: Something of the dtype of the numbers [1].
 
     Returns:
-        Which of the steps, and their bits, ``(some, *batch, *shape)``.
+        The numbers, ``(steps, *batch, *shape)`` [1], and where the stream stands afterwards.
 
     Example:
-        >>> draws = first_draws(torch.zeros(2, 5), torch.Size([5]), seed=3)
-        >>> [(steps, bits.shape) for steps, bits in bits_of(draws, 4, torch.Size([5]))]
-        [(slice(0, 4, None), torch.Size([4, 2, 5]))]
+        >>> from conex_nn.kernels import number_table
+        >>> coin = number_table(torch.tensor([[2**31]]), torch.tensor([0]), torch.Size([3]))
+        >>> numbers, draws = draw(first_draws(torch.zeros(3), torch.Size([3]), seed=7), 2, coin, torch.ones(1))
+        >>> numbers, draws.step
+        (tensor([[1., 0., 0.],
+                [1., 1., 0.]]), tensor(2))
     """
-    batch, device = draws.sample.shape, draws.step.device
-    at_once = max(1, _AT_ONCE // max(1, batch.numel() * shape.numel()))
-    neuron = torch.arange(shape.numel(), device=device).reshape(shape)
+    shape, batch = table.row.shape, draws.sample.shape
+    out = torch.empty(steps, *batch, *shape, dtype=like.dtype, device=like.device)
+    if draws_here(out):
+        draw_numbers(out, table, seed=int(draws.seed), step=int(draws.step), sample=draws.sample)
+        return out, draws._replace(step=draws.step + steps)
+    at_once = max(1, _AT_ONCE // max(1, out[:1].numel()))
+    neuron = torch.arange(shape.numel(), device=like.device).reshape(shape)
     sample = draws.sample.reshape(*batch, *[1] * len(shape))
     for begin in range(0, steps, at_once):
-        end = min(steps, begin + at_once)
-        step = (draws.step + torch.arange(begin, end, device=device)).reshape(-1, *[1] * (len(batch) + len(shape)))
-        yield slice(begin, end), random_bits(draws.seed, step, sample, neuron)
+        some = torch.arange(begin, min(steps, begin + at_once), device=like.device)
+        step = (draws.step + some).reshape(-1, *[1] * (out.dim() - 1))
+        bits = random_bits(draws.seed, step, sample, neuron)
+        out[begin : begin + at_once] = poisson_counts(bits, table.thresholds, table.row)
+    return out, draws._replace(step=draws.step + steps)

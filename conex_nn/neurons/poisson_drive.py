@@ -1,12 +1,14 @@
 """The background of a population: arrivals from many neurons that are not simulated."""
 
+import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from conex_nn.functional import poisson_counts, poisson_thresholds
+from conex_nn.functional import poisson_thresholds
 from conex_nn.kept import kept
+from conex_nn.kernels import NumberTable, number_table
 from conex_nn.neurons.background import Background
-from conex_nn.neurons.draws import Draws, bits_of, check_seed, first_draws
+from conex_nn.neurons.draws import Draws, check_seed, draw, first_draws
 from conex_nn.parameters import register, shown
 
 __all__ = ["PoissonDrive"]
@@ -94,13 +96,16 @@ class PoissonDrive(Background):
 
     @override
     def forward(self, state: Draws, steps: int, x: Tensor, *, dt: float) -> tuple[Tensor, Draws]:
-        shape = x.shape[state.sample.dim() :]
-        counts = self.weight.new_empty(steps, *x.shape, requires_grad=False)
-        if not counts.is_meta:
-            table, row = self.thresholds(dt=dt)
-            for here, bits in bits_of(state, steps, shape):
-                counts[here] = poisson_counts(bits, table, row)
-        return self.weight * counts, state._replace(step=state.step + steps)
+        if self.rate.is_meta:
+            return self.weight * x.new_empty(steps, *x.shape), state._replace(step=state.step + steps)
+        counts, after = draw(state, steps, self._table(x.shape[state.sample.dim() :], dt), self.weight)
+        return self.weight * counts, after
+
+    def _table(self, shape: torch.Size, dt: float) -> NumberTable:
+        def make() -> NumberTable:
+            return number_table(*self.thresholds(dt=dt), shape)
+
+        return kept(self, "table", (dt, shape), make, of=[self.rate])
 
     @override
     def extra_repr(self) -> str:

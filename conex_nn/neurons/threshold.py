@@ -273,5 +273,5 @@ class ThresholdNeuron(MembraneNeuron):
     def extra_repr(self) -> str:
         shown = [super().extra_repr()]
         if isinstance(self.spike_fn, Surrogate):
-            shown.append(f"spike_fn={self.spike_fn.kind}{self.spike_fn.params}")
+            shown.append(f"spike_fn={self.spike_fn.kind}({', '.join(map(str, self.spike_fn.params))})")
         return ", ".join(shown + (["soft_reset=True"] if self.soft_reset else []))

@@ -1,5 +1,6 @@
 """Axes to draw on, on figures of their own: nothing of pyplot's global state."""
 
+from io import BytesIO
 from typing import Any
 
 try:
@@ -10,7 +11,50 @@ except ImportError as error:
         "Expected matplotlib to be installed, which conex_nn.plots draws with: `uv pip install matplotlib`."
     ) from error
 
-__all__ = ["colour_bar", "legend", "new_axes", "plain", "side_by_side"]
+from conex_nn.plots.palette import COLOURS
+
+__all__ = ["Sheet", "colour_bar", "legend", "new_axes", "plain", "side_by_side"]
+
+
+class Sheet(Figure):
+    """A figure that a notebook shows where it, or an axes on it, is the last value of a cell.
+
+    Pyplot, which does that for figures of its own, is not asked: no state is shared.
+
+    Example:
+        >>> upper, lower = Sheet(figsize=(2.0, 1.0)).parts(2)
+        >>> lower._repr_png_()[1:4]
+        b'PNG'
+    """
+
+    class Part(Axes):
+        """Axes on a sheet."""
+
+        def _repr_png_(self) -> bytes:
+            return _png(self.get_figure(root=True))
+
+    def _repr_png_(self) -> bytes:
+        return _png(self)
+
+    def parts(self, rows: int = 1, columns: int = 1, *, sharex: bool = False) -> list[Axes]:
+        """Fill the sheet with axes, and return them row by row.
+
+        Args:
+            rows: How many above each other [1].
+            columns: How many beside each other [1].
+            sharex: Let those above each other have one horizontal axis.
+        """
+        kind = {"axes_class": self.Part}
+        parts = list(self.subplots(rows, columns, sharex=sharex, squeeze=False, subplot_kw=kind).flat)
+        for part in parts:
+            part.set_prop_cycle(color=COLOURS)
+        return parts
+
+
+def _png(figure: Any) -> bytes:
+    file = BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def new_axes(ax: Axes | None = None, *, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
@@ -24,7 +68,7 @@ def new_axes(ax: Axes | None = None, *, size: tuple[float, float] = (6.0, 4.0)) 
         >>> new_axes().figure.get_size_inches()
         array([6., 4.])
     """
-    return Figure(figsize=size, layout="constrained").subplots() if ax is None else ax
+    return Sheet(figsize=size, layout="constrained").parts()[0] if ax is None else ax
 
 
 def side_by_side(count: int, *, size: tuple[float, float] = (5.0, 4.0)) -> list[Axes]:
@@ -39,8 +83,7 @@ def side_by_side(count: int, *, size: tuple[float, float] = (5.0, 4.0)) -> list[
         >>> left.figure.savefig  # saves both
         <bound method ...>
     """
-    figure = Figure(figsize=(count * size[0], size[1]), layout="constrained")
-    return list(figure.subplots(1, count, squeeze=False)[0])
+    return Sheet(figsize=(count * size[0], size[1]), layout="constrained").parts(1, count)
 
 
 def plain(ax: Axes) -> Axes:

@@ -113,12 +113,12 @@ def _gather(
         return shown, fired, threshold
     if not isinstance(values, Recording) or not (variable == "v" or variable.endswith(".v")):
         return shown, None, threshold
-    address = variable.removesuffix("v").strip(".") or name
-    beside = f"{address}.spikes"
-    known = beside in values and values.spacing(beside) == values.spacing(f"{address}.v")
-    fired = one_sample(values, variable=beside, sample=sample, dt=dt)[beside].values if known else None
-    if threshold is None and f"{address}.v_threshold" in values:
-        threshold = values[f"{address}.v_threshold"].detach()
+    address = f"{name}.{variable}" if f"{name}.{variable}" in values else variable
+    spikes_of, threshold_of = (address.removesuffix("v") + beside for beside in ("spikes", "v_threshold"))
+    known = spikes_of in values and values.spacing(spikes_of) == values.spacing(address)
+    fired = one_sample(values, variable=spikes_of, sample=sample, dt=dt)[spikes_of].values if known else None
+    if threshold is None and threshold_of in values:
+        threshold = values[threshold_of].detach()
     return shown, fired, threshold
 
 
@@ -171,4 +171,5 @@ def _scale(ax: Axes, low: float, height: float, unit: str) -> None:
     ax.plot(
         [1.01, 1.01], [low, low + length], color="0.2", linewidth=2, transform=ax.get_yaxis_transform(), clip_on=False
     )
-    ax.text(1.02, low + length / 2, f"{length:g} {unit}", transform=ax.get_yaxis_transform(), va="center", fontsize=9)
+    size = f"{length:g}" if unit == "1" else f"{length:g} {unit}"
+    ax.text(1.02, low + length / 2, size, transform=ax.get_yaxis_transform(), va="center", fontsize=9)

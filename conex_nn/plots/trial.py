@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import torch
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from torch import Tensor
 
+from conex_nn.plots.axes import Sheet
 from conex_nn.plots.palette import COLOURS
 
 __all__ = ["trial"]
@@ -50,8 +50,7 @@ def trial(
             "Expected `inputs`, `outputs` and `targets` of as many steps, got "
             f"{len(inputs)}, {len(outputs)} and {len(targets)}."
         )
-    figure = Figure(figsize=(7.0, 5.0), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True)
+    upper, lower = Sheet(figsize=(7.0, 5.0), layout="constrained").parts(2, sharex=True)
     time = dt * torch.arange(1, len(inputs) + 1)
     of_classes = not targets.is_floating_point()
     shown = outputs.detach().float().cpu()

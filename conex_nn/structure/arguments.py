@@ -107,6 +107,7 @@ def _sparse(synapse: Sparse) -> dict[str, Any]:
         "delay": delay,
         "init": synapse.init,
         "shared": synapse.shared,
+        "dtype": synapse.weight.dtype if synapse.weight.dtype.itemsize == 2 else None,  # others are the network's
     }
 
 

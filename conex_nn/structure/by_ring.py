@@ -4,7 +4,7 @@ It is for runs without gradients on the CPU, of parts of any size and with any d
 currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs all else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -12,12 +12,13 @@ from torch import Tensor
 
 from conex_nn.dendrites import Drive
 from conex_nn.functional.leak import decay_factor
-from conex_nn.kernels import Arrivals, Channel, Fired, Projection, RingCells, listed, ring_run
+from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
 from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.population import PopulationState
+from conex_nn.structure.sampler import Samples
 from conex_nn.surrogate import Surrogate
 from conex_nn.synapses import Dense, OneToOne, Sparse
 
@@ -95,6 +96,7 @@ class RingLoop:
         states: Mapping[str, PopulationState],
         under_way: Mapping[str, ConnectionState],
         sequences: Mapping[str, Tensor],
+        samples: Mapping[str, Sequence[Samples]],
         *,
         steps: int,
         batch: torch.Size,
@@ -107,6 +109,7 @@ class RingLoop:
             states: State of each population.
             under_way: State of each connection.
             sequences: Spikes of the populations before, whose connections are taken in.
+            samples: Who wants potentials; they are given them.
             steps: Number of steps [1].
             batch: Shape of the batch.
             dt: Length of a step [ms].
@@ -117,35 +120,39 @@ class RingLoop:
         for path, population in self.populations.items():
             if not {*arrivals[path], *states[path].dendrite} <= set(_drives(population)):
                 return None
-        samples = batch.numel()
-        histories = self._histories(under_way, samples)
+        count = batch.numel()
+        histories = self._histories(under_way, count)
         if histories is None:
             return None
         before = max([0, *(len(each) for each in histories.values())])
         sources = [path for path in histories if path not in self.populations]
-        cells = [self._given(histories[path], sequences[path], before, steps, samples) for path in sources]
+        cells = [self._given(histories[path], sequences[path], before, steps, count) for path in sources]
         cells += [
-            self._cells(population, states[path], histories.get(path), before, samples, dt)
+            self._cells(population, states[path], histories.get(path), before, count, dt)
             for path, population in self.populations.items()
         ]
         place = {path: number for number, path in enumerate([*sources, *self.populations])}
-        channels, where = self._channels(arrivals, states, place, samples, dt)
+        channels, where = self._channels(arrivals, states, place, count, dt)
         projections = [
             self._projection(edge, connection, place[edge.source], where[edge.target, connection.compartment])
             for edge, connection in self.connections.items()
         ]
         slots = max([1, *(each.longest for each in projections)]) + 1
-        if slots * samples * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
+        if slots * count * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
             return None
-        fired, _ = ring_run(
-            cells, channels, projections, steps=steps, batch=samples, dt=dt, real=self.real, before=before
+        lookers = [(path, each) for path in self.populations for each in samples.get(path, ()) if len(each.kept)]
+        probes = [_probe(place[path], self.populations[path].shape.numel(), each) for path, each in lookers]
+        fired, potentials = ring_run(
+            cells, channels, projections, steps=steps, batch=count, dt=dt, real=self.real, before=before, probes=probes
         )
+        for (_, each), v in zip(lookers, potentials, strict=True):
+            each.values = v.reshape(len(v), *batch, v.shape[2])
         who = {path: fired[place[path]] for path in self.populations}
         after = {}
         for path, population in self.populations.items():
             currents = {name: channels[number].current for (owner, name), number in where.items() if owner == path}
             after[path] = _after(population, states[path], cells[place[path]], currents, steps)
-        sent = self._sent(under_way, histories, who, sequences, steps, samples)
+        sent = self._sent(under_way, histories, who, sequences, steps, count)
         events = {
             path: Events(step, sample, neuron, steps, self.populations[path].shape, batch, dt=dt)
             for path, (step, sample, neuron, _) in who.items()
@@ -324,6 +331,12 @@ def _after(
     return state._replace(
         neuron=type(state.neuron)(**fields), dendrite={**state.dendrite, **decaying}, background=background
     )
+
+
+def _probe(place: int, n: int, samples: Samples) -> Probe:
+    """Return what the kernel is told of a sampler."""
+    neurons = torch.arange(n) if samples.sampler.neurons is None else samples.sampler.neurons
+    return Probe(place, neurons, samples.kept.start, samples.kept.step)
 
 
 def _backgrounds(population: Any) -> list[Any]:

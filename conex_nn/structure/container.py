@@ -12,10 +12,11 @@ from typing_extensions import override
 from conex_nn.plasticity import Rule
 from conex_nn.structure.addresses import nearest, population_paths, resolve
 from conex_nn.structure.connection import Connection
-from conex_nn.structure.fit import check_fit, check_magnitudes
+from conex_nn.structure.fit import check_excitatory, check_fit, check_magnitudes
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.storable import Storable
 from conex_nn.structure.synapsis import Synapsis
+from conex_nn.synapses import Distribution
 
 __all__ = ["Container"]
 
@@ -243,6 +244,8 @@ class Container(Storable):
             negative = sender.inhibitory if inhibitory is None else inhibitory
             if negative and (options.get("weight") is not None or isinstance(synapse, nn.Module)):
                 check_magnitudes(made_synapse, s)
+            elif isinstance(options.get("weight"), int | float | Distribution):
+                check_excitatory(made_synapse, s)
             key = _free_key(_pair_name(s, t), made)
             own = {"rule": _own(arguments["rule"])}
             made[key] = Connection(made_synapse, s, t, inhibitory=bool(negative), **{**arguments, **own})
@@ -372,9 +375,9 @@ def _make(
     known = _options_of(synapse)
     if known is not None and (unknown := [name for name in options if name not in known]):
         near = nearest(unknown[0], [*known, *inspect.signature(Container.connect).parameters])
+        name, takes = getattr(synapse, "__name__", synapse), ", ".join(known) or "which takes none"
         raise TypeError(
-            f"Expected options of `connect` or of {getattr(synapse, '__name__', synapse)} ({', '.join(known)}), got "
-            f"{', '.join(map(repr, unknown))}.{near}"
+            f"Expected options of `connect` or of {name} ({takes}), got {', '.join(map(repr, unknown))}.{near}"
         )
     try:
         return synapse(sender.shape, receiver.shape, **options)

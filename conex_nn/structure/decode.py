@@ -16,10 +16,12 @@ from conex_nn import surrogate
 from conex_nn.neurons import AELIF
 from conex_nn.structure.addresses import nearest
 from conex_nn.structure.describe import MARKS
-from conex_nn.structure.registry import REGISTERED, SURROGATES, Names
+from conex_nn.structure.registry import DISTRIBUTIONS, REGISTERED, SURROGATES, Names
+from conex_nn.synapses import Distribution
 
 __all__ = ["Decoder", "join", "only", "shown"]
 
+_DTYPES = ("bfloat16", "float16", "float32", "float64")
 _NUMBERS = {"inf": float("inf"), "-inf": float("-inf"), "nan": float("nan")}
 
 
@@ -88,6 +90,11 @@ class Decoder:
                 return self.module(value, here)
             case "copy" if self.names is not REGISTERED:
                 return self.names.find(value["copy"])
+            case "dtype":
+                only(value, ("dtype",), here)
+                return self._dtype(value["dtype"], here)
+            case "distribution":
+                return self._distribution(value, here)
             case "function":
                 return self._function(value, here)
             case "learned":
@@ -138,6 +145,21 @@ class Decoder:
         if bad := [key for key, each in keywords.items() if isinstance(each, dict | list)]:
             raise ValueError(f"Expected plain values for {value['function']} at {here!r}, got {keywords[bad[0]]!r}.")
         return partial(function, **keywords)
+
+    def _dtype(self, name: Any, here: str) -> torch.dtype:
+        if not isinstance(name, str) or name not in _DTYPES:
+            raise ValueError(f"Expected one of {', '.join(_DTYPES)} at {here!r}, got {shown(name)}.")
+        return getattr(torch, name)
+
+    def _distribution(self, value: dict[str, Any], here: str) -> Distribution:
+        name = value["distribution"]
+        if not isinstance(name, str) or name not in DISTRIBUTIONS:
+            raise ValueError(f"Expected one of {', '.join(DISTRIBUTIONS)} at {here!r}, got {shown(name)}.")
+        only(value, ("distribution", *inspect.signature(DISTRIBUTIONS[name]).parameters), here)
+        try:
+            return DISTRIBUTIONS[name](**{key: each for key, each in value.items() if key != "distribution"})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"Cannot make {here!r}: {error}") from error
 
     def _surrogate(self, value: dict[str, Any], here: str) -> surrogate.Surrogate:
         kind = value["surrogate"]

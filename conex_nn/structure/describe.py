@@ -20,7 +20,7 @@ from conex_nn.structure.arguments import Edges, arguments_of, options_of
 from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.population import Population, Source
-from conex_nn.structure.registry import REGISTERED, SURROGATES, Names
+from conex_nn.structure.registry import DISTRIBUTIONS, REGISTERED, SURROGATES, Names
 from conex_nn.surrogate import Surrogate
 from conex_nn.synapses import Lateral, Sparse, Synapse
 
@@ -28,7 +28,10 @@ __all__ = ["MARKS", "PARTS", "Described", "broadcasts", "check_late", "derived",
 
 _PLAIN = (bool, int, float, str)
 
-MARKS = ("class", "copy", "function", "learned", "number", "same_as", "surrogate", "tensor", "trainable", "unnamed")
+MARKS = (
+    "class", "copy", "distribution", "dtype", "function", "learned", "number", "same_as", "surrogate", "tensor",
+    "trainable", "unnamed",
+)  # fmt: skip
 """Keys by which a value that is no plain one says what it is."""
 
 PARTS = (Population, Source, Container)
@@ -245,6 +248,11 @@ class _Describer:
             return value
         if isinstance(value, Surrogate) and value.kind in SURROGATES:
             return {"surrogate": value.kind, **dict(zip(SURROGATES[value.kind], value.params, strict=True))}
+        if isinstance(value, torch.dtype):
+            return {"dtype": str(value).removeprefix("torch.")}
+        if type(value) in DISTRIBUTIONS.values():
+            numbers = {name: number for name, number in vars(value).items() if math.isfinite(number)}
+            return {"distribution": type(value).__name__, **numbers}
         if callable(value):
             return self.function(owner, here, key, value)
         raise ValueError(f"Expected something that a file can hold at {here!r}, got {value!r}.")

@@ -1,6 +1,6 @@
 """Run the flat graph of a network over time, part by part."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
@@ -16,8 +16,10 @@ from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import Learning
+from conex_nn.structure.listeners import Listeners
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
 from conex_nn.structure.profile import loop_mark
+from conex_nn.structure.sampler import Sampler, Samples
 
 __all__ = ["Network", "NetworkState", "run"]
 
@@ -55,6 +57,7 @@ class Network:
         listeners: Who wants to see the currents of a connection, by its address.
         spike_listeners: Who wants the spikes of a population, dense or as events, with the length of a step [ms], by
             its address.
+        samplers: Who wants potentials of a population now and then, by its address.
         block: Most steps of a block, to force a smaller one than the loops allow [1].
         by_events: Whether loops run by events where they can; None for where it pays.
 
@@ -69,8 +72,23 @@ class Network:
     observers: Mapping[str, StepObserver] = field(default_factory=dict)
     listeners: Mapping[str, Callable[[Tensor], None]] = field(default_factory=dict)
     spike_listeners: Mapping[str, Callable[[Tensor | Events, float], None]] = field(default_factory=dict)
+    samplers: Mapping[str, Sequence[Sampler]] = field(default_factory=dict)
     block: int | None = None
     by_events: bool | None = None
+
+    def keeps_events(self, like: Tensor) -> bool:
+        """Whether a run without gradients makes lists of spikes rather than a number for each step and neuron.
+
+        Args:
+            like: Of the dtype and on the device of a run.
+        """
+        if self.by_events is False or self.block is not None or self.observers or self.listeners:
+            return False
+        parts = [part for part in self.parts if not isinstance(self.populations[part.populations[0]], Source)]
+        return all(
+            part.block is not None and RingLoop.of(part, self.populations, self.connections, like=like) is not None
+            for part in parts
+        )
 
 
 def _sparse(outputs: Mapping[str, Tensor]) -> bool:
@@ -136,7 +154,7 @@ def _read_on_the_way(part: Part, network: Network, inputs: Mapping[str, Tensor],
     edges, path = (*part.streamed, *part.outer), part.populations[0]
     if not part.outer or part.inner or network.by_events is False or network.block is not None:
         return part
-    if path in network.observers or (learning is not None and path in learning.reads_v):
+    if path in network.observers or path in network.samplers or (learning is not None and path in learning.reads_v):
         return part
     for edge in edges:
         connection: Any = network.connections[edge.name]
@@ -183,6 +201,8 @@ def _run_chunk(
     for i, part in enumerate(network.parts):
         with torch.set_grad_enabled(torch.is_grad_enabled() and chunk.needs_graph(part)):
             chunk.advance(part)
+        for each in (each for path in part.populations for each in chunk.samples.get(path, ())):
+            each.hand_over()
         for path in part.populations:
             if path in wanted:
                 outputs[path] = chunk.sequences[path]
@@ -213,6 +233,7 @@ class _Chunk:
         self.potentials: dict[str, list[Tensor]] = {}
         self.events: dict[str, Events] = {}
         """Spikes of populations that were run by events."""
+        self.samples = {path: [Samples(each, self.steps) for each in found] for path, found in network.samplers.items()}
 
     def needs_graph(self, part: Part) -> bool:
         """Whether gradients can pass through a part."""
@@ -282,7 +303,8 @@ class _Chunk:
         if self.clock[0].numel() > _FEW and not network.by_events:
             return None
         ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
-        if ring is None or ring.neurons >= _MANY or not part.inner:
+        sampled = network.samplers.keys() & set(part.populations)
+        if ring is None or ring.neurons >= _MANY or not part.inner or sampled:
             return ring
         other = EventLoop.of(part, network.populations, network.connections, like=self.clock)
         return ring if other is None else None
@@ -293,8 +315,9 @@ class _Chunk:
         known = {edge.source: self.sequences[edge.source] for edge in ring.connections if edge in ring.part.outer}
         with loop_mark(ring.part.populations):
             done = ring.run(
-                arrivals, self.populations, self.connections, known, steps=self.steps, batch=lead, dt=self.dt
-            )
+                arrivals, self.populations, self.connections, known, self.samples, steps=self.steps, batch=lead,
+                dt=self.dt,
+            )  # fmt: skip
         if done is None:
             return False
         fired, states, sent = done
@@ -321,8 +344,8 @@ class _Chunk:
         """Advance a loop by events as far as that pays, and return how many steps that were."""
         network = self.network
         edges = (*part.inner, *part.streamed)
-        seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
-        if network.by_events is False or network.block is not None or seen:
+        watched = network.observers.keys() | network.samplers.keys() | self.learning.reads_v
+        if network.by_events is False or network.block is not None or watched & set(part.populations):
             return 0
         if network.listeners.keys() & {edge.name for edge in edges}:
             return 0
@@ -425,6 +448,8 @@ class _Chunk:
             where = next((each.compartment for each in population.background.values() if each.compartment), None)
             arrivals = {where or population.dendrite.names[0]: self._silence(population, steps)}
         observe = self.network.observers.get(path)
+        if path in self.samples:
+            observe = Listeners([*([] if observe is None else [observe]), *(each.look for each in self.samples[path])])
         if path in self.learning.reads_v:
             observe = self._watch(path, observe)
         spikes, self.populations[path] = population.advance(

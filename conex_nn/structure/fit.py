@@ -7,7 +7,7 @@ from torch import nn
 
 from conex_nn.plasticity import Clip, Link, Rule
 
-__all__ = ["check_fit", "check_magnitudes", "check_rule"]
+__all__ = ["check_excitatory", "check_fit", "check_magnitudes", "check_rule"]
 
 
 def check_fit(synapse: nn.Module, s: str, t: str, sender: Any, receiver: Any) -> None:
@@ -55,6 +55,29 @@ def check_magnitudes(synapse: nn.Module, source: str) -> None:
         raise ValueError(
             f"Expected `weight` from the inhibitory population {source!r} to be magnitudes, 0 or more [nA], got values "
             f"down to {float(weight.detach().min()):g}. The connection makes their current negative by itself."
+        )
+
+
+def check_excitatory(synapse: nn.Module, source: str) -> None:
+    """Raise where a weight that was drawn, or is one number, is negative, although the source is not inhibitory.
+
+    Args:
+        synapse: The synapse.
+        source: Address of the population that sends.
+
+    Raises:
+        ValueError: One is.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> check_excitatory(cx.Sparse(2, 2, number=3, weight=cx.Normal(1.0, 0.1, low=0.0)), "exc")
+    """
+    weight = getattr(synapse, "weight", None)
+    if weight is not None and not weight.is_meta and bool((weight < 0).any()):
+        raise ValueError(
+            f"Expected `weight` from {source!r}, which is not inhibitory, to be 0 or more [nA], got values down to "
+            f"{float(weight.detach().min()):g}. Make the population `inhibitory=True` and give magnitudes, bound what "
+            "they are drawn from (`low=0.0`), or draw weights of either sign by `init`."
         )
 
 

@@ -230,7 +230,7 @@ class LearningPlan:
         if type(self.rule) is not Chain:
             return traces
         states: list[Any] = [traces] + [None] * (len(self.rule.links) - 1)
-        if self._found.memory is not None:
+        if self._found.memory is not None and learning.eligibility is not None:
             states[self._found.memory[0]] = _by_source(self.synapse, learning.eligibility)
         return tuple(states)
 

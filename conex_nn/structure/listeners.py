@@ -23,13 +23,13 @@ class Listeners(list[Callable[..., None]]):
             listener(*heard)
 
 
-def join(places: MutableMapping[str, Any], path: str, listener: Callable[..., None], stack: ExitStack) -> None:
+def join(places: MutableMapping[str, Any], path: str, listener: Any, stack: ExitStack) -> None:
     """Listen at a place, beside those who do already, until a stack unwinds.
 
     Args:
         places: Listeners by place.
         path: The place.
-        listener: Who is to hear.
+        listener: Who is to hear, or whatever stands there for someone.
         stack: At its end the listener leaves; a place without listeners is no more.
 
     Example:

@@ -72,6 +72,7 @@ class Neocortex(Container):
         self._observers: dict[str, Any] = {}
         self._listeners: dict[str, Any] = {}
         self._spike_listeners: dict[str, Any] = {}
+        self._samplers: dict[str, Any] = {}
         self._starters: dict[str, Any] = {}
         self._learned: Learning | None = None
 
@@ -81,7 +82,7 @@ class Neocortex(Container):
         network = self._network[1]
         network.block, network.by_events = self.block, self.by_events
         network.observers, network.listeners = self._observers, self._listeners
-        network.spike_listeners = self._spike_listeners
+        network.spike_listeners, network.samplers = self._spike_listeners, self._samplers
         return network
 
     def _ready(self) -> Network:
@@ -95,7 +96,8 @@ class Neocortex(Container):
 
     @override
     def __getstate__(self) -> dict[str, Any]:
-        heard: dict[str, Any] = {"_observers": {}, "_listeners": {}, "_spike_listeners": {}, "_starters": {}}
+        places = ("_observers", "_listeners", "_spike_listeners", "_samplers", "_starters")
+        heard: dict[str, Any] = {place: {} for place in places}
         return {**self.__dict__, **heard, "_network": None, "_learned": None}
 
     def initial_state(

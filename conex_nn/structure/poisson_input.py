@@ -7,7 +7,8 @@ from typing_extensions import override
 
 from conex_nn.durations import in_ms
 from conex_nn.kept import kept
-from conex_nn.neurons.draws import Draws, bits_of, check_seed, first_draws
+from conex_nn.kernels import NumberTable, number_table
+from conex_nn.neurons.draws import Draws, check_seed, draw, first_draws
 from conex_nn.parameters import register, shown
 from conex_nn.structure.spike_generator import SpikeGenerator
 
@@ -42,7 +43,7 @@ class PoissonInput(SpikeGenerator):
         >>> thalamus = PoissonInput(902, rate=120.0, start="20 ms", stop="30 ms", seed=0)
         >>> spikes, state = thalamus.spikes(thalamus.initial_state(torch.zeros(902)), 400, dt=0.1)
         >>> spikes[:200].sum(), spikes[200:300].sum(), spikes[300:].sum()
-        (tensor(0.), tensor(1068.), tensor(0.))
+        (tensor(0.), tensor(1097.), tensor(0.))
 
     References:
         Potjans and Diesmann, Cerebral Cortex 24 (2014), section "Thalamic inputs".
@@ -79,26 +80,33 @@ class PoissonInput(SpikeGenerator):
     def initial_state(self, x: Tensor) -> Draws:
         return first_draws(x, self.shape, self.seed)
 
-    def threshold(self, *, dt: float) -> Tensor:
-        """Return below which of 2^32 random bits a neuron fires, in the axes of ``rate`` [1].
+    def thresholds(self, *, dt: float) -> tuple[Tensor, Tensor]:
+        """Return which of 2^32 random bits a neuron fires from, and which of these each neuron reads.
 
         Args:
             dt: Length of a step [ms].
+
+        Returns:
+            One threshold for each rate that there is, ``(rates, 1)`` [1], and the row of each neuron, in the axes of
+            ``rate`` [1].
 
         Raises:
             ValueError: More than one spike per step.
         """
 
-        def make() -> Tensor:
-            chance = self.rate.double() * (dt / 1000)
+        def make() -> tuple[Tensor, Tensor]:
+            chance, row = (self.rate.double() * (dt / 1000)).unique(return_inverse=True)
             if not bool((chance <= 1).all()):
                 raise ValueError(
                     f"Expected `rate` of at most one spike in a step, {1000 / dt:g} Hz in steps of {dt:g} ms [Hz], got "
                     f"{float(self.rate.max()):g}. Take shorter steps, or more neurons of a lower rate."
                 )
-            return (chance * 2**32).round().long()
+            return 2**32 - (chance * 2**32).round().long()[:, None], row
 
-        return kept(self, "threshold", dt, make, of=[self.rate])
+        return kept(self, "thresholds", dt, make, of=[self.rate])
+
+    def _table(self, dt: float) -> NumberTable:
+        return kept(self, "table", dt, lambda: number_table(*self.thresholds(dt=dt), self.shape), of=[self.rate])
 
     def window(self, *, dt: float) -> tuple[int, int | None]:
         """Return the first step in which they fire, and the first after those; None for no end [1].
@@ -114,11 +122,11 @@ class PoissonInput(SpikeGenerator):
         after = state._replace(step=state.step + steps)
         if out.is_meta:
             return out, after
-        begin, threshold, (first, last) = int(state.step), self.threshold(dt=dt), self.window(dt=dt)
+        begin, (first, last) = int(state.step), self.window(dt=dt)
         low, high = max(first - begin, 0), steps if last is None else min(last - begin, steps)
-        draws = state._replace(step=state.step + low)
-        for here, bits in bits_of(draws, max(high - low, 0), self.shape):
-            out[low + here.start : low + here.stop] = bits < threshold
+        if low >= high:
+            return out, after
+        out[low:high], _ = draw(state._replace(step=state.step + low), high - low, self._table(dt), out)
         return out, after
 
     @override

@@ -10,12 +10,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from conex_nn.neurons.threshold import MembraneNeuron
 from conex_nn.structure.addresses import resolve
 from conex_nn.structure.connection import Connection
 from conex_nn.structure.events import Events
 from conex_nn.structure.listeners import join
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.recording import Recording, nearest
+from conex_nn.structure.sampler import Sampler
 from conex_nn.structure.spiking import emits_spikes
 from conex_nn.structure.synapsis import Synapsis
 from conex_nn.structure.variables import Variables, variables_of
@@ -236,6 +238,10 @@ class _OfPopulation(_Watch):
         self.layouts: dict[str, dict[str, Any]] = {}
         if self.of_events:
             join(net._spike_listeners, self.path, self.hear, stack)
+        if self.samples(of_step):
+            sampler = Sampler(len(self.shape), self.neurons, self.kept, self.sample)
+            join(net._samplers, self.path, sampler, stack)
+            of_step, self.entries = [], {}
         if of_step:
             join(net._observers, self.path, self.watch, stack)
             join(net._starters, "", self.forget, stack)
@@ -252,6 +258,25 @@ class _OfPopulation(_Watch):
         else:
             heard = spikes if self.neurons is None else spikes.only(self.neurons)
         self.recording.put_events(self.key("spikes"), heard)
+
+    def samples(self, names: list[str]) -> bool:
+        """Whether the potential is all that is wanted of the steps, which a run by events can give too."""
+        own = isinstance(getattr(self.module, "neuron", None), MembraneNeuron)
+        return names == ["v"] and not self.functions and self.detach and own
+
+    def kept(self, steps: int) -> range:
+        """Return after which of so many coming steps the potential is kept."""
+        return self.recording.kept(self.key("v"), steps)
+
+    def sample(self, v: Tensor, steps: int) -> None:
+        """Keep the potentials of a stretch of time."""
+        if in_backward():
+            return
+        layout = {"axes": 1, "neurons": self.neurons, "shape": self.shape}
+        if self.neurons is None:
+            v, layout["axes"] = v.unflatten(-1, self.shape), len(self.shape)
+        last = self.recording.last
+        self.recording.put(self.key("v"), v if last is None else v[-last:], steps=steps, **layout)
 
     def forget(self) -> None:
         """Forget the steps of a run that came to no end."""

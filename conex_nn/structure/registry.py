@@ -55,9 +55,21 @@ from conex_nn.structure.poisson_input import PoissonInput
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.spike_times import SpikeTimes
 from conex_nn.structure.synapsis import Synapsis
-from conex_nn.synapses import AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse
+from conex_nn.synapses import (
+    AvgPool2d,
+    Conv2d,
+    Dense,
+    Distribution,
+    Lateral,
+    Local2d,
+    LogNormal,
+    Normal,
+    OneToOne,
+    Sparse,
+    Uniform,
+)
 
-__all__ = ["REGISTERED", "SURROGATES", "Names", "register"]
+__all__ = ["DISTRIBUTIONS", "REGISTERED", "SURROGATES", "Names", "register"]
 
 _Thing = TypeVar("_Thing", bound=Callable[..., Any])
 
@@ -87,6 +99,10 @@ SURROGATES: dict[str, tuple[str, ...]] = {
     )
 }  # fmt: skip
 """Surrogates by kind, which is the name of the function that makes one, each with its parameters."""
+
+
+DISTRIBUTIONS: dict[str, type[Distribution]] = {cls.__name__: cls for cls in (LogNormal, Normal, Uniform)}
+"""What weights can be drawn from, by name."""
 
 
 class Names:

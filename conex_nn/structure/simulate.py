@@ -31,7 +31,7 @@ Record = str | Iterable[str] | Mapping[str, str | Iterable[str]]
 _ROWS = 4096
 """Steps times samples of a stretch at most: enough to keep matrix products busy."""
 _NUMBERS = 1 << 25
-"""Steps times samples times neurons of a stretch at most: what it takes in memory for a while."""
+"""Steps times samples times neurons of a stretch at most: what it takes in memory for a while, unless events do."""
 
 
 def simulated(
@@ -82,7 +82,8 @@ def simulated(
             stack.enter_context(torch.random.fork_rng(_devices(network)))
             torch.manual_seed(seed)
         spikes, variables = _recordings(net, record, every=_at_least_one(every, dt, "every"), where=where, stack=stack)
-        counts = _counts(net, network, stack)
+        recorded = [path for path in _spiking(network.populations) if f"{path}.spikes" in spikes]
+        counts = _counts(net, set(_spiking(network.populations)) - set(recorded), stack)
         first = given.first()
         check_inputs(first, network)
         lead = clock_of(network, first, steps=1, batch=batch, state=state)
@@ -92,7 +93,7 @@ def simulated(
         stop, shown = stack.enter_context(Stop()), stack.enter_context(Progress(steps, dt, shown=progress))
         size = _stretch(network, lead) if chunk is None else _at_least_one(chunk, dt, "chunk")
         done = 0
-        while done < steps and not stop.asked:
+        while done == 0 or (done < steps and not stop.asked):
             end = min(done + size, steps)
             piece = given.take(done, end)
             check_inputs(piece, network)
@@ -110,8 +111,9 @@ def simulated(
             "is returned.",
             stacklevel=3,
         )
-    samples = lead.numel()
-    neurons = {path: samples * network.populations[path].shape.numel() for path in counts}
+    counts |= {path: len(spikes.events(path)) for path in recorded}
+    counts = {path: counts[path] for path in _spiking(network.populations)}  # in their order
+    neurons = {path: lead.numel() * network.populations[path].shape.numel() for path in counts}
     return Simulation(
         spikes, variables, counts=counts, neurons=neurons, state=state, steps=done, dt=dt, seconds=seconds,
         interrupted=done < steps,
@@ -139,7 +141,8 @@ def _stretch(network: Network, lead: Tensor) -> int:
     """
     samples = max(1, lead.numel())
     numbers = samples * sum(population.shape.numel() for population in network.populations.values())
-    return max(1, min(-(-_ROWS // samples), _NUMBERS // max(1, numbers)))
+    rows = -(-_ROWS // samples)
+    return rows if network.keeps_events(lead) else max(1, min(rows, _NUMBERS // max(1, numbers)))
 
 
 def _recordings(
@@ -163,9 +166,9 @@ def _recordings(
     return stack.enter_context(kept), stack.enter_context(sampled)
 
 
-def _counts(net: Any, network: Network, stack: ExitStack) -> dict[str, int]:
-    """Return what counts the spikes of every population that spikes, by address."""
-    counts = dict.fromkeys(_spiking(network.populations), 0)
+def _counts(net: Any, addresses: Iterable[str], stack: ExitStack) -> dict[str, int]:
+    """Return what counts the spikes of populations, by address."""
+    counts = dict.fromkeys(addresses, 0)
 
     def count(path: str, spikes: Tensor | Events, _: float) -> None:
         counts[path] += int(torch.count_nonzero(spikes)) if isinstance(spikes, Tensor) else len(spikes)

@@ -1,6 +1,6 @@
 """What a sparse synapse checks of the edges and delays that it is given."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -138,7 +138,14 @@ def narrow_delay(steps: Tensor) -> Tensor:
     return steps.to(torch.uint8 if most < 1 << 8 else torch.int16 if most < 1 << 15 else torch.int32)
 
 
-def draw_delay(delay: Distribution, edges: int, *, generator: torch.Generator | None, device: torch.device) -> Tensor:
+def draw_delay(
+    delay: Distribution,
+    edges: int,
+    *,
+    generator: torch.Generator | None,
+    device: torch.device,
+    advance: Callable[[int], None] | None = None,
+) -> Tensor:
     """Draw a delay for every edge, rounded to whole steps.
 
     Args:
@@ -146,6 +153,7 @@ def draw_delay(delay: Distribution, edges: int, *, generator: torch.Generator | 
         edges: How many there are.
         generator: Source of randomness.
         device: Where to draw.
+        advance: Told from time to time how many more have been drawn.
 
     Raises:
         ValueError: A negative one.
@@ -164,6 +172,8 @@ def draw_delay(delay: Distribution, edges: int, *, generator: torch.Generator | 
                 f"{float(steps.max()):g} drawn from {delay}. Bound it: `low=1`."
             )
         found.append(narrow_delay(steps))
+        if advance is not None:
+            advance(len(steps))
     widest = max((each.dtype for each in found), key=lambda kind: kind.itemsize, default=torch.uint8)
     return torch.cat([each.to(widest) for each in found]) if found else torch.empty(0, dtype=widest, device=device)
 

@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -19,11 +19,12 @@ _RARE = 1e-3  # the least part of all draws that has to lie within the bounds
 class Distribution(ABC):
     """What values are drawn from; what lies outside its bounds is drawn again, so there are no heaps at the bounds.
 
-    A synapse takes one as its ``weight`` or ``delay``. It is an initialiser too: ``init=Normal(0.0, 0.1)``.
+    A synapse takes one as its ``weight`` or ``delay``; its numbers are in the unit of that. It is an
+    initialiser too: ``init=Normal(0.0, 0.1)``.
 
-    Attributes:
-        low: The least value.
-        high: The greatest.
+    Args:
+        low: The least value [1].
+        high: The greatest [1].
 
     Example:
         >>> weight = torch.empty(1000)
@@ -72,12 +73,18 @@ class Distribution(ABC):
             yield values
 
     @torch.no_grad()
-    def __call__(self, weight: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    def __call__(
+        self,
+        weight: Tensor,
+        generator: torch.Generator | None = None,
+        advance: Callable[[int], None] | None = None,
+    ) -> Tensor:
         """Fill a tensor of any floating dtype, and return it.
 
         Args:
             weight: The tensor.
             generator: Source of randomness.
+            advance: Told from time to time how many more have been drawn.
         """
         flat = weight.view(-1)
         like = flat.new_empty(0, dtype=torch.float64 if weight.dtype == torch.float64 else torch.float32)
@@ -85,6 +92,8 @@ class Distribution(ABC):
         for values in self.pieces(flat.numel(), like=like, generator=generator):
             flat[begin : begin + len(values)] = values
             begin += len(values)
+            if advance is not None:
+                advance(len(values))
         return weight
 
 
@@ -93,10 +102,10 @@ class Normal(Distribution):
     """A normal distribution.
 
     Args:
-        mean: Its mean, before the bounds cut it.
-        std: Its standard deviation, likewise.
-        low: The least value; what lies below is drawn again.
-        high: The greatest value.
+        mean: Its mean, before the bounds cut it [1].
+        std: Its standard deviation, likewise [1].
+        low: The least value; what lies below is drawn again [1].
+        high: The greatest value [1].
 
     Raises:
         ValueError: A negative ``std``, or bounds between which hardly a value lies.
@@ -131,10 +140,10 @@ class LogNormal(Distribution):
     """A log-normal distribution: its logarithm is normal.
 
     Args:
-        mean: Mean of the values themselves, before the bounds cut them.
-        std: Standard deviation of the values themselves.
-        low: The least value; what lies below is drawn again.
-        high: The greatest value.
+        mean: Mean of the values themselves, before the bounds cut them [1].
+        std: Standard deviation of the values themselves [1].
+        low: The least value; what lies below is drawn again [1].
+        high: The greatest value [1].
 
     Raises:
         ValueError: A ``mean`` that is not positive, a negative ``std``, or bounds between which hardly a value lies.
@@ -175,8 +184,8 @@ class Uniform(Distribution):
     """A uniform distribution between two values.
 
     Args:
-        low: The least value.
-        high: The greatest value.
+        low: The least value [1].
+        high: The greatest value [1].
 
     Raises:
         ValueError: Values that are not finite, or the first above the second.

@@ -1,11 +1,13 @@
 """Draw the edges of a sparse graph, in memory proportional to their number."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from conex_nn.kernels.draw import by_column, draw_rows, narrow_index
+from conex_nn.synapses.wiring import starts
 
 __all__ = ["Rows", "draw_edges", "draw_partners", "rows_of"]
 
@@ -89,6 +91,7 @@ def draw_edges(
     self_connections: bool = True,
     generator: torch.Generator | None = None,
     device: torch.device | None = None,
+    advance: Callable[[int], None] | None = None,
 ) -> Rows:
     """Draw edges between two populations: so many in all, per target, or per source.
 
@@ -105,6 +108,7 @@ def draw_edges(
         self_connections: False draws no edge between neurons of the same index.
         generator: Source of randomness.
         device: Where to draw.
+        advance: Told on the CPU from time to time how many more edges have been drawn.
 
     Returns:
         The edges, sorted by source and then by target.
@@ -122,7 +126,7 @@ def draw_edges(
     if probability is not None:
         pairs = torch.tensor(float(rows * others), dtype=torch.float64, device=place)
         number = int(torch.binomial(pairs, torch.full_like(pairs, probability), generator=generator))
-    if place.type != "cpu":
+    if not _on_cpu(place):
         return _by_keys(rows, columns, others, number, degree, multapses, generator, place, by_target=by_target)
     if number is not None:
         counts = _shares(number, rows, others, multapses=multapses, generator=generator)
@@ -130,10 +134,15 @@ def draw_edges(
         counts = torch.full((rows,), degree or 0, device=place)
     begins = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
     seed = int(torch.randint(2**63 - 1, (), generator=generator, device=place))
-    entries = draw_rows(begins, columns, repeats=multapses, skip_own=not self_connections, seed=seed)
+    entries = draw_rows(begins, columns, repeats=multapses, skip_own=not self_connections, seed=seed, advance=advance)
     if by_target:
         begins, entries = by_column(begins, entries, columns)
     return Rows(begins.int(), entries)
+
+
+def _on_cpu(place: torch.device) -> bool:
+    """Whether the kernel can draw there."""
+    return place.type == "cpu"
 
 
 def _shares(number: int, rows: int, candidates: int, *, multapses: bool, generator: torch.Generator | None) -> Tensor:
@@ -206,6 +215,4 @@ def rows_of(source: Tensor, target: Tensor, n_source: int, n_target: int) -> Row
         >>> rows_of(torch.tensor([0, 0, 2]), torch.tensor([1, 2, 0]), 3, 3)
         Rows(indptr=tensor([0, 2, 2, 3], dtype=torch.int32), target=tensor([1, 2, 0], dtype=torch.uint16))
     """
-    counts = torch.bincount(source, minlength=n_source)
-    indptr = torch.cat([counts.new_zeros(1), counts.cumsum(0)]).int()
-    return Rows(indptr, target.to(narrow_index(n_target)))
+    return Rows(starts(source, n_source).int(), target.to(narrow_index(n_target)))

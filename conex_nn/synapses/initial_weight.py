@@ -106,4 +106,6 @@ def _filled(init: Initialiser, weight: Tensor) -> Tensor:
     weight.zero_()  # what a callable leaves alone shall not be left to chance
     with torch.no_grad():
         result = init(weight)
-    return _given(result, weight.shape, name="init(weight)").to(weight) if isinstance(result, Tensor) else weight
+    if not isinstance(result, Tensor) or result is weight:
+        return weight
+    return _given(result, weight.shape, name="init(weight)").to(weight)

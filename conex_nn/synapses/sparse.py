@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from conex_nn.kernels.draw import narrow_index
+from conex_nn.kernels.draw import by_column, narrow_index
+from conex_nn.memory import require_free
 from conex_nn.synapses.check_edges import AMOUNTS, check_delay, check_edges, count_edges, draw_delay, require_one
 from conex_nn.synapses.distribution import Distribution
 from conex_nn.synapses.draw_edges import Rows, draw_edges, rows_of
 from conex_nn.synapses.initial_weight import Initialiser, initial_weight
+from conex_nn.synapses.progress import Progress
 from conex_nn.synapses.sparse_product import sparse_backproject, sparse_hebbian, sparse_project
 from conex_nn.synapses.synapse import Synapse, leading_axes
 from conex_nn.synapses.wiring import KeptWiring, Part, Wiring, index_edges, part_of
@@ -59,6 +61,7 @@ class Sparse(Synapse):
         TypeError: A delay or edges that are no whole numbers.
         ValueError: Not exactly one of ``density``, ``probability``, ``number``, ``in_degree``, ``out_degree`` and
             ``edges``, or one out of range.
+        MemoryError: More edges than the free memory holds.
 
     Example:
         >>> synapse = Sparse(4, 2, edges=([0, 1, 3], [1, 0, 1]), weight=torch.tensor([1.0, 2.0, 3.0]))
@@ -107,33 +110,50 @@ class Sparse(Synapse):
                 "Expected `self_connections=False` only between populations of one shape, got "
                 f"{tuple(self.source_shape)} and {tuple(self.target_shape)}."
             )
+        shared = isinstance(weight, int | float) if shared is None else shared
         place, order = _place(device, generator), None
-        if edges is not None:
-            rows, order = self._sorted(edges, place)
-            if isinstance(weight, Tensor) and weight.shape == order.shape:
-                weight = weight[order.to(weight.device)]
-        else:
-            rows = self._drawn(amounts, generator, place)
-        self.register_buffer("indptr", rows.indptr)
-        self.register_buffer("target_bytes", rows.target.view(torch.uint8))
-        self.register_buffer("delay_bytes", self._delays(delay, order, generator, place))
-        self._kept = KeptWiring()
-        self.weight = self._first_weight(init, weight, shared, {"dtype": dtype, "device": place}, generator)
+        what = f"Drawing edges {self._sizes[0]:,} -> {self._sizes[1]:,}"
+        with Progress(what) as progress:
+            how = {"generator": generator, "advance": progress.advance}
+            if edges is not None:
+                rows, order = self._sorted(edges, place)
+                if order is not None and isinstance(weight, Tensor) and weight.shape == order.shape:
+                    weight = weight[order.to(weight.device)]
+            else:
+                beside = 0 if shared else (dtype or torch.get_default_dtype()).itemsize
+                beside += 0 if delay is None or isinstance(delay, int) else 2
+                number = count_edges(self._sizes, amounts, **self._allowed)
+                progress.total = number * (1 + isinstance(weight, Distribution) + isinstance(delay, Distribution))
+                rows = self._drawn(number, beside, how, place)
+            self.register_buffer("indptr", rows.indptr)
+            self.register_buffer("target_bytes", rows.target.view(torch.uint8))
+            self.register_buffer("delay_bytes", self._delays(delay, order, how, place))
+            self._kept = KeptWiring()
+            self.weight = self._first_weight(init, weight, shared, {"dtype": dtype, "device": place}, how)
         self.register_load_state_dict_pre_hook(_take_widths)
         self.register_load_state_dict_post_hook(_forget)
 
-    def _sorted(self, edges: Any, place: torch.device) -> tuple[Rows, Tensor]:
-        """Return given edges in order, and which came from where."""
-        sizes = (self.source_shape.numel(), self.target_shape.numel())
+    def _sorted(self, edges: Any, place: torch.device) -> tuple[Rows, Tensor | None]:
+        """Return given edges in order, and which came from where; None where they were in order."""
+        sizes = self._sizes
         source, target = check_edges(edges, sizes, self_connections=self.self_connections, device=place)
-        order = torch.argsort(source * sizes[1] + target, stable=True)
+        keys = source * sizes[1] + target
+        if not keys.is_meta and bool((keys[1:] >= keys[:-1]).all()):  # as those of a file are, which may be many
+            return rows_of(source, target, *sizes), None
+        order = torch.argsort(keys, stable=True)
         return rows_of(source[order], target[order], *sizes), order
 
-    def _drawn(self, amounts: dict[str, Any], generator: torch.Generator | None, place: torch.device) -> Rows:
-        """Draw the edges."""
-        sizes = (self.source_shape.numel(), self.target_shape.numel())
-        allowed = {"self_connections": self.self_connections, "multapses": self.multapses}
-        number = count_edges(sizes, amounts, **allowed)
+    @property
+    def _sizes(self) -> tuple[int, int]:
+        return self.source_shape.numel(), self.target_shape.numel()
+
+    @property
+    def _allowed(self) -> dict[str, bool]:
+        return {"self_connections": self.self_connections, "multapses": self.multapses}
+
+    def _drawn(self, number: int, beside: int, how: dict[str, Any], place: torch.device) -> Rows:
+        """Draw so many edges; each takes so many bytes beside its target."""
+        sizes = self._sizes
         if place.type == "meta":  # nothing can be drawn there; the edges come with load_state_dict
             if self.probability is not None:
                 raise ValueError(
@@ -141,39 +161,43 @@ class Sparse(Synapse):
                 )
             indptr = torch.empty(sizes[0] + 1, dtype=torch.int32, device=place)
             return Rows(indptr, torch.empty(number, dtype=narrow_index(sizes[1]), device=place))
+        if place.type == "cpu":
+            ends = narrow_index(sizes[1]).itemsize + (0 if self.in_degree is None else narrow_index(sizes[0]).itemsize)
+            require_free(
+                number * (ends + beside),
+                f"{number:,} edges between {sizes[0]:,} and {sizes[1]:,} neurons",
+                remedy="Make fewer, keep their weights in half (`dtype=torch.bfloat16`), or give one number for all.",
+            )
         whole = number if self.density is not None else self.number
         amount = {"probability": self.probability, "in_degree": self.in_degree, "out_degree": self.out_degree}
-        return draw_edges(*sizes, number=whole, **amount, **allowed, generator=generator, device=place)
+        return draw_edges(*sizes, number=whole, **amount, **self._allowed, **how, device=place)
 
-    def _delays(
-        self, delay: Any, order: Tensor | None, generator: torch.Generator | None, place: torch.device
-    ) -> Tensor | None:
+    def _delays(self, delay: Any, order: Tensor | None, how: dict[str, Any], place: torch.device) -> Tensor | None:
         """Return the delays as bytes, or one that all have as a number."""
         if isinstance(delay, Distribution):
             if place.type != "meta":
-                return draw_delay(delay, self.num_edges, generator=generator, device=place).view(torch.uint8)
+                return draw_delay(delay, self.num_edges, **how, device=place).view(torch.uint8)
             delay = torch.empty(self.num_edges, dtype=torch.int32, device=place)
         steps = check_delay(delay, self.num_edges, order, place)
         return steps if steps is None or _is_one(steps) else steps.view(torch.uint8)
 
     def _first_weight(
-        self, init: Any, weight: Any, shared: bool | None, options: dict[str, Any], generator: torch.Generator | None
+        self, init: Any, weight: Any, shared: bool, options: dict[str, Any], how: dict[str, Any]
     ) -> nn.Parameter:
         """Return the weight to start with, and keep what it was drawn by."""
         if weight is not None and init is not None:
             raise ValueError("Expected one of `init` and `weight`, got both.")
-        one = isinstance(weight, int | float)
-        if one:
+        if isinstance(weight, int | float):
             init, weight = partial(nn.init.constant_, val=float(weight)), None
         elif isinstance(weight, Distribution):
             init, weight = weight, None
         self.init = init
         return initial_weight(
-            (1,) if (one if shared is None else shared) else (self.num_edges,),
-            init=partial(init, generator=generator) if isinstance(init, Distribution) else init,
+            (1,) if shared else (self.num_edges,),
+            init=partial(init, **how) if isinstance(init, Distribution) else init,
             weight=weight,
             fan_in=self.num_edges / max(1, self.target_shape.numel()),
-            generator=None if options["device"].type == "meta" else generator,
+            generator=None if options["device"].type == "meta" else how["generator"],
             **options,
         )
 
@@ -244,8 +268,12 @@ class Sparse(Synapse):
         if self.indptr.is_meta:
             starts = self.indptr.new_empty(self.target_shape.numel() + 1)
             return Wiring(self.target, self.target, self.indptr, self.target, starts, self.target)
-        sizes = {"n_source": self.source_shape.numel(), "n_target": self.target_shape.numel()}
-        return index_edges(self.source, self.target, **sizes)
+        n_source, n_target = self.source_shape.numel(), self.target_shape.numel()
+        if self.indptr.device.type != "cpu" or torch.compiler.is_compiling():
+            return index_edges(self.source, self.target, n_source=n_source, n_target=n_target)
+        by_target = torch.empty(self.num_edges, dtype=torch.int32, device="cpu")
+        starts, sources = by_column(self.indptr.long(), self.stored_target, n_target, by_target)
+        return Wiring(self.source, self.target, self.indptr, by_target, starts.int(), sources.int())
 
     def unshare(self) -> None:
         """Give every edge a weight of its own, where all have one."""

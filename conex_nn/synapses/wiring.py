@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-__all__ = ["KeptWiring", "Part", "Wiring", "index_edges", "part_of"]
+__all__ = ["KeptWiring", "Part", "Wiring", "index_edges", "part_of", "starts"]
 
 
 class Wiring(NamedTuple):
@@ -62,10 +62,11 @@ class KeptWiring:
         same = len(edges) == len(self._edges) and all(a is b for a, b in zip(edges, self._edges, strict=True))
         if same and self._wiring is not None:
             return self._wiring
-        wiring = make()
-        if not torch.compiler.is_compiling():
-            self._edges, self._wiring = edges, wiring
-        return wiring
+        if torch.compiler.is_compiling():
+            return make()
+        with torch.inference_mode(mode=False):  # what is kept has to serve autograd as well
+            self._edges, self._wiring = edges, make()
+        return self._wiring
 
     def clear(self) -> None:
         """Forget it."""
@@ -78,8 +79,17 @@ class KeptWiring:
         return KeptWiring, ()
 
 
-def _starts(index: Tensor, size: int) -> Tensor:
-    """Return where each number from 0 to ``size`` begins among the counts of an index."""
+def starts(index: Tensor, size: int) -> Tensor:
+    """Return where each number from 0 to ``size`` begins among the counts of an index.
+
+    Args:
+        index: Whole numbers below ``size``.
+        size: How many there can be.
+
+    Example:
+        >>> starts(torch.tensor([0, 0, 2]), 3)
+        tensor([0, 2, 2, 3])
+    """
     counts = index.new_zeros(size, dtype=torch.long).index_add_(0, index, torch.ones_like(index, dtype=torch.long))
     return torch.cat([counts.new_zeros(1), counts.cumsum(0)]).to(index.dtype)
 
@@ -98,7 +108,7 @@ def index_edges(source: Tensor, target: Tensor, *, n_source: int, n_target: int)
         (tensor([0, 2, 2, 3]), tensor([0, 2, 1]), tensor([0, 2, 3]), tensor([0, 2, 0]))
     """
     order = torch.sort(target, stable=True).indices.to(source.dtype)
-    return Wiring(source, target, _starts(source, n_source), order, _starts(target, n_target), source[order])
+    return Wiring(source, target, starts(source, n_source), order, starts(target, n_target), source[order])
 
 
 def part_of(wiring: Wiring, edges: Tensor) -> Part:

@@ -55,10 +55,9 @@ def test_the_same_seed_gives_the_same_spikes_whoever_reads(name, own):
         return read(Encoded(IMAGES, ENCODERS[name](generator), seed=0), num_workers)
 
     first = read_by(0)
-    for num_workers in (1, 2):
-        torch.manual_seed(num_workers)  # which is of no matter
-        for a, b in zip(read_by(num_workers), first, strict=True):
-            assert_close(a, b, rtol=0, atol=0)
+    torch.manual_seed(1)  # which is of no matter
+    for a, b in zip(read_by(2), first, strict=True):
+        assert_close(a, b, rtol=0, atol=0)
     random = name in ("poisson", "counts", "intervals", "cochlea", "chain", "function")
     assert torch.equal(first[0][0], first[1][0]) != random  # each epoch draws anew
 

@@ -79,8 +79,10 @@ def test_lists_by_column_are_those_of_a_stable_sort(rows, columns):
     counts = torch.randint(0, 4, (rows,))
     begins = begins_of(counts)
     entries = draw_rows(begins, columns, repeats=True, skip_own=False, seed=3)
-    turned, found = by_column(begins, entries, columns)
+    numbers = torch.empty(len(entries), dtype=torch.int32)
+    turned, found = by_column(begins, entries, columns, numbers)
     order = torch.sort(entries.int(), stable=True).indices
     assert_close(found.int(), torch.arange(rows).repeat_interleave(counts)[order].int())
     assert_close(turned, begins_of(torch.bincount(entries.int(), minlength=columns)))
     assert found.dtype == narrow_index(rows)
+    assert_close(numbers, order.int())

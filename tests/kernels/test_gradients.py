@@ -84,9 +84,9 @@ def test_every_surrogate(spike_fn):
 
 @pytest.mark.parametrize("spike_fn", SURROGATES.values(), ids=SURROGATES)
 def test_every_surrogate_at_exactly_the_threshold(spike_fn):
-    x = torch.tensor([0.25, 0.75, 1.0, -1.0, 2.0, 1.5]).reshape(6, 1, 1)
-    capacitance = nn.Parameter(torch.ones(1))
-    assert IF(capacitance=capacitance)(x)[0].flatten().tolist() == [0, 1, 1, 0, 1, 1]
+    x = torch.tensor([0.25, 0.75, 1.0, -1.0, 2.0, 1.5]).reshape(6, 1, 1).expand(6, 1, 5)
+    capacitance = nn.Parameter(torch.ones(5))  # one per neuron: compiled for the test above
+    assert IF(capacitance=capacitance)(x)[0][..., 0].flatten().tolist() == [0, 1, 1, 0, 1, 1]
     check_fused(
         lambda: IF(capacitance=capacitance, spike_fn=spike_fn), x, state=IF().double().initial_state(x[0].double())
     )

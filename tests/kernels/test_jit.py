@@ -1,6 +1,5 @@
 """The cache of compiled kernels: filled once, read without numba, and harmless when it is broken or cannot be."""
 
-import os
 import subprocess
 import sys
 
@@ -9,54 +8,75 @@ import torch
 
 from conex_nn.kernels.jit import _load, _store, cache_dir, kernel
 
+# A process that has no kernel yet divides in two for each line that it reads, the name of a cache folder: to import
+# torch takes longer than all that the new process does.
 PROGRAM = """
-import sys, torch
+import os, sys, torch
 from conex_nn.kernels import li_rows, li_sequence
-one = torch.ones(1)
-rows = li_rows(torch.Size([1]), decay=0.5 * one, gain=one, drive=0 * one)
-v = li_sequence(torch.ones(2, 1), torch.zeros(1), rows)
-print(v.flatten().tolist(), "numba" in sys.modules)
+
+def run():
+    one = torch.ones(1)
+    rows = li_rows(torch.Size([1]), decay=0.5 * one, gain=one, drive=0 * one)
+    v = li_sequence(torch.ones(2, 1), torch.zeros(1), rows)
+    print(v.flatten().tolist(), "numba" in sys.modules, flush=True)
+
+for line in sys.stdin:
+    process = os.fork()
+    if not process:
+        os.environ["CONEX_NN_CACHE"] = line.rstrip()
+        for stream in (1, 2):
+            os.dup2(os.open(f"{sys.argv[1]}/{stream}", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), stream)
+        run()
+        sys.exit()
+    print(os.waitpid(process, 0)[1], flush=True)
 """
 
 
-def fresh_process(cache):
-    """What a new process prints and warns of, with its kernels in this folder."""
-    environment = {**os.environ, "CONEX_NN_CACHE": str(cache)}
-    return subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False, env=environment)
+@pytest.fixture(scope="module")
+def fresh_process(tmp_path_factory):
+    """What a new process prints and warns of, with its kernels in a folder."""
+    said = tmp_path_factory.mktemp("said")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+
+    def run(cache):
+        parent.stdin.write(f"{cache}\n")
+        parent.stdin.flush()
+        assert parent.stdout.readline() == "0\n", (said / "2").read_text()
+        return (said / "1").read_text(), (said / "2").read_text()
+
+    with subprocess.Popen([sys.executable, "-c", PROGRAM, str(said)], **pipes) as parent:
+        yield run
+        parent.stdin.close()
 
 
 @pytest.fixture(scope="module")
-def filled(tmp_path_factory):
+def filled(tmp_path_factory, fresh_process):
     """A cache folder filled by another process."""
     folder = tmp_path_factory.mktemp("cache") / "deep" / "er"
-    done = fresh_process(folder)
-    assert done.stdout == "[1.0, 1.5] True\n", done.stderr
-    assert done.stderr == ""
+    assert fresh_process(folder) == ("[1.0, 1.5] True\n", "")
     return folder
 
 
-def test_a_second_process_loads_the_kernel_without_numba(filled):
+def test_a_second_process_loads_the_kernel_without_numba(filled, fresh_process):
     (path,) = filled.iterdir()
     written = path.stat().st_mtime_ns
-    done = fresh_process(filled)
-    assert (done.stdout, done.stderr) == ("[1.0, 1.5] False\n", "")
+    assert fresh_process(filled) == ("[1.0, 1.5] False\n", "")
     assert path.stat().st_mtime_ns == written
 
 
-def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path):
+def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path, fresh_process):
     (tmp_path / "file").write_text("")
-    done = fresh_process(tmp_path / "file" / "folder")
-    assert done.stdout == "[1.0, 1.5] True\n"
-    assert "Compiled kernels cannot be kept in" in done.stderr
-    assert "Set CONEX_NN_CACHE" in done.stderr
+    printed, warned = fresh_process(tmp_path / "file" / "folder")
+    assert printed == "[1.0, 1.5] True\n"
+    assert "Compiled kernels cannot be kept in" in warned
+    assert "Set CONEX_NN_CACHE" in warned
 
 
-def test_a_damaged_file_is_compiled_anew(filled):
+def test_a_damaged_file_is_compiled_anew(filled, fresh_process):
     (path,) = filled.iterdir()
     whole = path.read_bytes()
     path.write_bytes(whole[:64] + bytes(b ^ 255 for b in whole[64:256]) + whole[256:])  # unchecked it ends the process
-    done = fresh_process(filled)
-    assert (done.stdout, done.stderr) == ("[1.0, 1.5] True\n", "")
+    assert fresh_process(filled) == ("[1.0, 1.5] True\n", "")
     assert path.read_bytes() == whole
 
 

@@ -133,6 +133,6 @@ def test_repr_shows_what_differs():
         "v_threshold=<7>",
         "soft_reset=True",
         "method='euler'",
-        "spike_fn=atan(2.0,)",
+        "spike_fn=atan(2.0)",
     ):
         assert text in shown

@@ -73,10 +73,31 @@ def test_going_on_from_a_state_goes_on_with_the_stream():
     assert all(torch.equal(one, other) for one, other in zip(state, end, strict=True))
 
 
-def test_a_long_block_is_drawn_in_pieces_that_join(monkeypatch):
-    whole = arrivals(drive(), 60, (2,))[0]
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("rate", [900.0, 2e6, torch.logspace(0, 6, 50)])
+def test_the_kernel_draws_what_torch_does_and_pieces_join(rate, dtype, threads, monkeypatch):
+    made, before = drive(rate=rate).to(dtype), torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        found, after = arrivals(made, 200, (2,))
+    finally:
+        torch.set_num_threads(before)
+    monkeypatch.setattr("conex_nn.neurons.draws.draws_here", lambda like: False)
     monkeypatch.setattr("conex_nn.neurons.draws._AT_ONCE", 7 * 300)
-    assert torch.equal(arrivals(drive(), 60, (2,))[0], whole)
+    expected, state = arrivals(made, 200, (2,))
+    assert found.dtype == dtype
+    assert found.any()
+    assert torch.equal(found, expected)
+    assert all(torch.equal(one, other) for one, other in zip(state, after, strict=True))
+
+
+def test_samples_are_drawn_by_their_number():
+    made = drive()
+    whole, _ = arrivals(made, 9, (3,))
+    state = made.initial_state(torch.zeros(2, *SHAPE))
+    some, _ = made(state._replace(sample=torch.tensor([2, 1])), 9, torch.zeros(2, *SHAPE), dt=0.1)
+    assert torch.equal(some, whole[:, [2, 1]])
 
 
 def test_seeds():

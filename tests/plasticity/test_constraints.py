@@ -65,6 +65,23 @@ def test_any_synapse_by_its_products():
     torch.testing.assert_close(shared.weight.abs().sum((1, 2, 3)), torch.full((3,), 2.0))
 
 
+@pytest.mark.parametrize("per", ["target", "source"])
+def test_large_weights_are_normalised_in_shares(per, monkeypatch):
+    synapses = [
+        Dense(20, 13),
+        Dense(20, 13, mask=torch.rand(13, 20) < 0.5),
+        Conv2d((3, 6, 6), (5, 4, 4), kernel_size=3),
+    ]
+    for synapse in synapses:
+        whole, shares = synapse.weight.detach().clone(), synapse.weight.detach().clone()
+        Normalise(2.0, per=per).constrain_(whole, synapse)
+        monkeypatch.setattr("conex_nn.plasticity.constraints._SHARE", 30)
+        Normalise(2.0, per=per).constrain_(shares, synapse)
+        monkeypatch.undo()
+        torch.testing.assert_close(shares, whole)
+        assert not torch.equal(whole, synapse.weight)
+
+
 def test_zeros_stay():
     layer = nn.Linear(2, 2)
     layer.weight.data[0] = 0

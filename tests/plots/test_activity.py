@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 import conex_nn as cx
 from conex_nn import plots
 from conex_nn.recording import (
+    Recording,
     avalanches,
     branching_ratio,
     clusters,
@@ -16,6 +17,7 @@ from conex_nn.recording import (
     population_rate,
     power_spectrum,
     principal_components,
+    record,
 )
 
 
@@ -84,6 +86,30 @@ def test_a_batch_needs_the_sample_that_is_meant(draw):
 def test_spikes_that_were_not_recorded(draw):
     with pytest.raises(KeyError, match=r"'spikes' to have been recorded, got 'v1.v'. Record it: `with net.record"):
         draw(recorded("v1", "v"))
+
+
+def test_traces_of_a_module_by_itself_show_its_spikes():
+    neuron = cx.LIF()
+    with record(neuron, "", variables=("v", "spikes")) as recording:
+        spikes, _ = neuron(torch.full((40, 1, 1), 3.0))
+    (marks,) = plots.traces(recording).collections
+    assert len(marks.get_segments()) == int(spikes.sum()) > 1
+
+
+@pytest.mark.parametrize(("unit", "said"), [("nA", "0.5 nA"), ("1", "0.5")])
+def test_the_bar_of_lanes_says_its_unit(unit, said):
+    values = torch.tensor([[0.0, 0.0], [1.5, 1.0]])
+    assert [text.get_text() for text in plots.traces(values, unit=unit).texts] == [said]
+
+
+def test_traces_do_not_borrow_the_spikes_of_another_address():
+    net = cx.Sequential(cx.LIF(), cx.LI())
+    with record(net, "0", variables=("spikes",)) as fired:
+        net(torch.full((40, 1, 1), 3.0))
+    recording = Recording(["v", "0.spikes"])
+    recording.append("v", torch.rand(40, 1, 1))
+    recording.append("0.spikes", fired["0.spikes"])
+    assert not plots.traces(recording).collections
 
 
 def test_a_variable_that_was_not_recorded():

@@ -65,3 +65,25 @@ def test_a_step_without_length():
     pytest.importorskip("neo")
     with pytest.raises(ValueError, match=r"`dt` to be positive \[ms\], got 0"):
         to_neo(Recording(["a.spikes"]), dt=0)
+
+
+def test_a_simulation_and_its_events():
+    pytest.importorskip("neo")
+    net = cx.Neocortex(retina=cx.InputLayer(4), v1=cx.Population((2, 3), cx.LIF()), dt=0.5)
+    net.connect("retina", "v1", cx.Dense, init=torch.nn.init.ones_)
+    spikes = (torch.rand(40, 3, 4, generator=torch.Generator().manual_seed(0)) < 0.2).float()
+    found = net.simulate(40, spikes, record={"v1": ["spikes", "v"]}, every=4, where=2)
+    block = to_neo(found, units={"v": "mV"})
+    dense = found.spikes("v1").flatten(2)
+    for sample, segment in enumerate(block.segments):
+        assert len(segment.spiketrains) == 6
+        for neuron, train in enumerate(segment.spiketrains):
+            assert train.annotations["neuron"] == neuron
+            steps = dense[:, sample, neuron].nonzero().flatten()
+            assert train.rescale("ms").magnitude.tolist() == (0.5 * steps).tolist()
+            assert float(train.t_stop.rescale("ms")) == 20
+        (signal,) = segment.analogsignals
+        assert signal.shape == (10, 2)
+        assert float(signal.sampling_period.rescale("ms")) == 2
+    with pytest.raises(ValueError, match=r"`dt` to be that of the events, 0\.5"):
+        to_neo(found, dt=1.0)

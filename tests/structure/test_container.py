@@ -137,6 +137,8 @@ def test_options(net):
         TypeError, match=r"options of `connect` or of Sparse \(density, .*got 'densty'. Did you mean density"
     ):
         net.connect("extra", "extra", cx.Sparse, densty=0.1)
+    with pytest.raises(TypeError, match=r"or of AvgPool2d \(which takes none\), got 'kernel_size'"):
+        net.connect("extra", "extra", cx.AvgPool2d, kernel_size=2)
     with pytest.raises(TypeError, match=r"'latancy'. Did you mean latency"):
         net.connect("extra", "extra", cx.Dense, latancy=2)
     with pytest.raises(ValueError, match=r"synapse's class, to make one for each of 2 pairs.*Dense already made"):

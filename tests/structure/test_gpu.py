@@ -40,3 +40,24 @@ def test_a_network_on_the_device_is_the_one_on_the_cpu():
         assert_close(b.grad.cpu(), a.grad, msg=lambda text, name=name: f"{name}: {text}")
     with torch.no_grad():
         assert_close(there(xs.cuda())[0]["l4.exc"].cpu(), ours["l4.exc"].detach())
+
+
+@pytest.mark.gpu
+def test_what_arrives_by_itself_on_the_device_is_what_does_on_the_cpu():
+    background = [cx.PoissonDrive(rate=torch.linspace(0, 4000, 8), weight=0.3, seed=1), cx.ConstantDrive(0.4)]
+    here = cx.Neocortex(
+        retina=cx.InputLayer(2),
+        thalamus=cx.PoissonInput(8, rate=200.0, seed=2),
+        times=cx.SpikeTimes(8, times=[1.0, 5.0, 5.0], neurons=[0, 3, 7]),
+        exc=cx.Population(8, cx.LIF(), dendrite=cx.Dendrite(tau_syn={"proximal": 2.0}), background=background),
+    ).double()
+    for source in ("thalamus", "times"):
+        here.connect(source, "exc", cx.OneToOne, weight=torch.full((8,), 2.0, dtype=torch.float64))
+    there, x = copy.deepcopy(here).cuda(), torch.zeros(100, 3, 2, dtype=torch.float64)
+    ours, theirs = (
+        here(x, outputs=["thalamus", "times", "exc"])[0],
+        there(x.cuda(), outputs=["thalamus", "times", "exc"])[0],
+    )
+    for path, spikes in ours.items():
+        assert spikes.any()
+        assert_close(theirs[path].cpu(), spikes)

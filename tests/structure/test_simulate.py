@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils._pytree import tree_leaves
 
 import conex_nn as cx
+from conex_nn.recording import Events
 from conex_nn.structure import progress
 
 from .live_bytes import LiveBytes
@@ -366,3 +367,27 @@ def test_populations_that_make_their_own_spikes():
     second = driven().simulate(35, state=first.state)
     same(second.state, state)
     assert set(found.rates()) == {"a"}
+
+
+@pytest.mark.parametrize("where", [None, [2, 1]])
+def test_spikes_may_come_as_events_already(where):
+    net, spikes = made(), (XS[..., :1] > 0).double().expand(23, 3, 8).reshape(23, 3, 2, 2, 2)
+    net.simulate(1, LONG[:1])
+    found = []
+    for heard in (spikes, Events.of(spikes, axes=3, dt=1.0)):
+        with net.record("v1.exc", "spikes", events=True, where=where) as rec:
+            for _ in range(2):
+                net._spike_listeners["v1.exc"](heard, 1.0)
+        found.append(rec)
+    dense, ready = (rec["v1.exc.spikes"] for rec in found)
+    assert dense.sum() > 20
+    assert torch.equal(dense, ready)
+    assert ready.shape == (46, 3, 2, 2, 2) if where is None else (46, 3, 2)
+
+
+def test_what_is_computed_again_is_not_recorded_again():
+    net = made(plain=True)
+    with net.record("v1.exc", "spikes", events=True) as rec:
+        out, _ = net(LONG, checkpoint_every=5)
+        out["v1.exc"].sum().backward()
+    assert len(rec.events("v1.exc")) == int(out["v1.exc"].sum()) > 20

@@ -52,7 +52,7 @@ def test_the_edges_are_distinct_sorted_and_as_many_as_said(amount, self_connecti
 @pytest.mark.parametrize("self_connections", [True, False])
 def test_every_pair_is_as_likely(amount, crowded, self_connections, monkeypatch):
     monkeypatch.setattr("conex_nn.synapses.draw_edges._CROWDED", crowded)
-    counts, draws, size = torch.zeros(4, 4), 2000, 4
+    counts, draws, size = torch.zeros(4, 4), 500, 4
     for _ in range(draws):
         indptr, target = draw_edges(size, size, **amount, self_connections=self_connections)
         source, target = torch.arange(size).repeat_interleave(indptr.diff()), target.long()
@@ -168,7 +168,8 @@ def test_the_second_derivative_is_refused():
 
 @pytest.mark.gpu
 def test_drawn_and_used_on_the_gpu():
-    for amount in ({"density": 0.1}, {"in_degree": 9}, {"out_degree": 50}):
+    several = {"number": 900, "multapses": True}
+    for amount in ({"density": 0.1}, {"in_degree": 9}, {"out_degree": 50}, {"probability": 0.2}, several):
         generator = torch.Generator("cuda").manual_seed(0)
         synapse = Sparse(100, 80, **amount, generator=generator)
         assert synapse.weight.is_cuda

@@ -1,4 +1,4 @@
-"""Two processes learn one network, and measure the whole set."""
+"""Two processes learn one network, by gradients and by rules, and measure the whole set."""
 
 import os
 import subprocess
@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from . import learn_by_rules
+from .local_nets import KINDS
 from .stripes import SmallNet, Stripes, classifier, trainer
 
 pytestmark = pytest.mark.slow
@@ -20,7 +22,7 @@ def folder(tmp_path_factory):
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.two_processes", str(folder)],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180, check=False,
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     return folder
@@ -50,3 +52,15 @@ def test_the_checkpoint_holds_the_random_state_of_both(folder, tmp_path):
     runner, model, data = trainer(tmp_path, max_epochs=3), classifier(SmallNet()), Stripes(batch_size=4)
     with pytest.warns(UserWarning, match="random state of 2 processes, and there are 1"):
         runner.fit(model, datamodule=data, ckpt_path=folder / "last.ckpt")
+
+
+@pytest.mark.filterwarnings("ignore:.*'val_dataloader'.*", "ignore:.*validation_step.*")
+@pytest.mark.parametrize("kind", KINDS)
+def test_two_processes_on_half_batches_learn_by_rules_what_one_learns_on_whole_ones(folder, tmp_path, kind):
+    whole = learn_by_rules.run(kind, tmp_path, processes=1)
+    for rank in range(2):
+        half = torch.load(folder / f"{kind}-{rank}.pt")
+        for name, value in whole.items():
+            if name.startswith("gathered"):
+                continue  # what a process has seen itself
+            torch.testing.assert_close(half[name], value, rtol=1e-6, atol=1e-6, msg=f"{name} of process {rank}")

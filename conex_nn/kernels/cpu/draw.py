@@ -122,20 +122,20 @@ def rows(real, narrow):
                 bits &= bits - 1
 
     def kernel(args):
-        number, columns, block, chunks, repeats, skip = args[1], args[2], args[3], args[4], args[5], args[6]
-        seed, words, room = types.uint64(args[7]), args[8], args[9]
-        begins, out = as_pointer(args[10], types.int64), as_pointer(args[11], kind)
-        place = fetch_add(as_pointer(args[15], types.int64), 1)
-        members = offset(as_pointer(args[12], types.int64), place * words)
-        values = offset(as_pointer(args[13], types.int32), place * 2 * room)
-        counts = offset(as_pointer(args[14], types.int64), place * 256)
+        columns, block, chunks, repeats, skip = args[1], args[2], args[3], args[4], args[5]
+        seed, words, room, first, end = types.uint64(args[6]), args[7], args[8], args[9], args[10]
+        begins, out = as_pointer(args[11], types.int64), as_pointer(args[12], kind)
+        place = fetch_add(as_pointer(args[16], types.int64), 1)
+        members = offset(as_pointer(args[13], types.int64), place * words)
+        values = offset(as_pointer(args[14], types.int32), place * 2 * room)
+        counts = offset(as_pointer(args[15], types.int64), place * 256)
         n = types.uint64(columns)
         least = (types.uint64(1) << _32) % n if columns > 0 else types.uint64(0)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            for row in range(chunk * block, min(number, (chunk + 1) * block)):
+            for row in range(first + chunk * block, min(end, first + (chunk + 1) * block)):
                 size = begins[row + 1] - begins[row]
                 here = offset(out, begins[row])
                 state = _mix(seed + types.uint64(row) * _ROW)
@@ -185,7 +185,7 @@ def count(real, narrow):
 
 
 def spread(real, narrow, narrow_out):
-    """Make the kernel that writes to each column the rows that it occurs in, ascending."""
+    """Make the kernel that writes to each column the rows that it occurs in, ascending, and the numbers of entries."""
     kind = types.uint16 if narrow else types.int32
     kind_out = types.uint16 if narrow_out else types.int32
 
@@ -193,6 +193,7 @@ def spread(real, narrow, narrow_out):
         number, columns, block, chunks = args[1], args[2], args[3], args[4]
         begins, entries = as_pointer(args[5], types.int64), as_pointer(args[6], kind)
         places, out = as_pointer(args[7], types.int64), as_pointer(args[8], kind_out)
+        numbered, numbers = args[9] != 0, as_pointer(args[9], types.int32)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -204,6 +205,8 @@ def spread(real, narrow, narrow_out):
                 while e < end and types.int64(entries[e]) < last:
                     column = types.int64(entries[e])
                     out[places[column]] = kind_out(row)
+                    if numbered:
+                        numbers[places[column]] = types.int32(e)
                     places[column] += 1
                     e += 1
 

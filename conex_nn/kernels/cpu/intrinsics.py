@@ -7,9 +7,9 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
+from conex_nn.kernels.cpu.compiler import Inner, Sweep
 from conex_nn.kernels.cpu.record import LANES
 
 __all__ = [
@@ -18,20 +18,12 @@ __all__ = [
 ]  # fmt: skip
 
 
-class _NoAlias(Compiler):
-    """Tell LLVM that the arrays of a sweep do not overlap, without which it does not vectorise loops over many."""
-
-    def __init__(self, *args: object, **kwargs: object) -> None:
-        super().__init__(*args, **kwargs)
-        self.state.flags.noalias = True
-
-
 _OPTIONS = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}  # only kernels call them
 
-sweep = numba.njit(pipeline_class=_NoAlias, **_OPTIONS)
+sweep = numba.njit(pipeline_class=Sweep, **_OPTIONS)
 """Compile one pass over a block of neurons whose pointers do not overlap."""
 
-inline = numba.njit(**_OPTIONS)
+inline = numba.njit(pipeline_class=Inner, **_OPTIONS)
 """Compile a scalar function for use inside a sweep."""
 
 

@@ -49,7 +49,7 @@ RING = {
     "draw": (
         "seed", "step", "samples", "bars", "counts", "bar", "weight", "weight_period",
     ),
-    "probe": ("cells", "neurons", "count", "every", "out"),
+    "probe": ("cells", "neurons", "count", "every", "out", "first"),
 }  # fmt: skip
 """Names of the integers that say what there is where populations send into ring buffers."""
 

@@ -11,6 +11,7 @@ from numba import types
 
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.adaptive import make_exponential
+from conex_nn.kernels.cpu.draws import make_words
 from conex_nn.kernels.cpu.intrinsics import (
     as_double,
     as_pointer,
@@ -158,17 +159,7 @@ def make_send(real):
 
 def make_draw(real):
     """Make what adds Poisson numbers of arrivals: functional.poisson_counts of functional.random_bits."""
-    word, golden, apart = types.int64(0xFFFFFFFF), types.int64(0x9E3779B9), types.int64(0x85EBCA77)
-
-    @inline
-    def finish_word(x):
-        x = types.uint32((x ^ (x >> types.uint32(16))) * types.uint32(0x85EBCA6B))
-        x = types.uint32((x ^ (x >> types.uint32(13))) * types.uint32(0xC2B2AE35))
-        return types.uint32(x ^ (x >> types.uint32(16)))
-
-    @inline
-    def stir(state, number):
-        return types.int64(finish_word(types.uint32((state + number * golden) & word)))
+    row_of, _, finish_word = make_words()
 
     @sweep
     def bits(out, one, other, first, n):
@@ -189,10 +180,8 @@ def make_draw(real):
     @inline
     def draw(record, ring, found, drawn, t, b, begin, n):
         """Add what arrives at some neurons in a step."""
-        low, high = record[SEED] & word, (record[SEED] >> 32) & word
-        step, sample = (record[STEP] + t) & word, as_pointer(record[SAMPLES], types.int64)[b] & word
-        one = stir(stir(stir(low, high), step), sample)
-        other = stir(stir(stir(high ^ apart, low), sample), step)
+        sample = as_pointer(record[SAMPLES], types.int64)[b]
+        one, other = row_of(record[SEED], record[STEP] + t, sample)
         bits(drawn, types.uint32(one), types.uint32(other), types.uint32(begin), n)
         for j in range(n):
             found[j] = real(0)
@@ -422,10 +411,11 @@ def run(real):
     def look(probes, number, cells, t, b, batch):
         for q in range(number):
             probe = offset(probes, q * PROBE)
-            if (t + 1) % probe[3] == 0:
+            late = t - probe[5]
+            if late >= 0 and late % probe[3] == 0:
                 each, count = offset(cells, probe[0] * CELLS), probe[2]
                 v = offset(as_pointer(each[V], real), b * each[N])
-                out = offset(as_pointer(probe[4], real), ((t + 1) // probe[3] - 1) * batch * count + b * count)
+                out = offset(as_pointer(probe[4], real), (late // probe[3]) * batch * count + b * count)
                 neurons = as_pointer(probe[1], types.int32)
                 for k in range(count):
                     out[k] = v[types.int64(neurons[k])]

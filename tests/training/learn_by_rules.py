@@ -1,7 +1,5 @@
-"""Train nets that learn by rules on whole batches, or in two processes on halves. Run by test_ddp_local.py."""
+"""Train nets that learn by rules on whole batches, or in two processes on halves."""
 
-import sys
-import warnings
 from pathlib import Path
 
 import lightning as L
@@ -34,19 +32,3 @@ def run(kind: str, folder: Path, processes: int) -> dict[str, torch.Tensor]:
     model = KINDS[kind]()
     runner.fit(model, loader(processes, runner.global_rank))
     return model.state_dict()
-
-
-def main(folder: Path, processes: int) -> None:
-    warnings.filterwarnings("ignore")
-    torch.set_num_threads(1)
-    for kind in KINDS:
-        learned = run(kind, folder, processes)
-        rank = torch.distributed.get_rank() if processes == 2 else 0
-        torch.save(learned, folder / f"{kind}-{processes}-{rank}.pt")
-    if processes == 2:
-        torch.distributed.barrier()  # neither ends while the other still listens
-        torch.distributed.destroy_process_group()
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
