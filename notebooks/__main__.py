@@ -7,6 +7,7 @@ warnings do. Numbers select notebooks: ``python -m notebooks 3``.
 
 import argparse
 import base64
+import os
 import re
 import sys
 import time
@@ -70,6 +71,7 @@ def untidy(notebook: NotebookNode) -> list[str]:
 
 def run(notebook: NotebookNode) -> None:
     """Run all cells, and keep what they show; a cell that fails raises."""
+    os.environ["OMP_NUM_THREADS"] = "1"  # of the kernel: tensors are small here, threads would wait for each other
     NotebookClient(
         notebook, timeout=LIMIT, kernel_name="python3", record_timing=False, resources={"metadata": {"path": FOLDER}}
     ).execute()
