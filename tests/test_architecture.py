@@ -36,7 +36,8 @@ ONLY_IN = {
     "pytorch_lightning": {"training", "data"},
     "matplotlib": {"plots"},
 }
-SHARED = (["command_line"], ["first_spikes"])  # what tasks may see of each other
+# What tasks may see of each other: what they share, and the networks that the benchmark measures.
+SHARED = (["command_line"], ["first_spikes"], ["balanced"], ["microcircuit"])
 VAGUE = {"utils", "misc", "helpers", "common", "specs", "base"}
 MAX_LINES = 400
 

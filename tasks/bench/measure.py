@@ -141,16 +141,15 @@ def show(suite: Suite, report: dict[str, dict[str, Any]]) -> None:
         suite: What was compared.
         report: Figures of each contestant, by case.
     """
-    table = Table(title=suite.title)
-    for column in ("", suite.unit, "least", "/ floor", "conex_nn is", "peak MiB", "build s", "first call s", "cold"):
-        table.add_column(column, justify="right" if column else "left")
+    headings = ("", suite.unit, "least", "/ floor", "conex_nn is", "peak MiB", "build s", "first call s", "cold")
+    rows: list[tuple[str, ...]] = []
     for case, figures in report.items():
         size = suite.cases[case]
-        table.add_row(f"[bold]{size.name}[/], T={size.time}, B={size.batch}")
+        rows.append((f"[bold]{size.name}[/], T={size.time}, B={size.batch}", *[""] * (len(headings) - 1)))
         for name, f in figures.items():
             per = suite.calls(size)
             times = f["milliseconds"] / figures["conex_nn"]["milliseconds"]
-            table.add_row(
+            row = (
                 "  " + LABELS.get(name, name),
                 f"{f['milliseconds'] / per:.3g}",
                 f"{f['least'] / per:.3g}",
@@ -161,5 +160,13 @@ def show(suite: Suite, report: dict[str, dict[str, Any]]) -> None:
                 f"{f['first']:.2f}",
                 f"{f['cold']:.2f}" if f["cold"] else "",
             )
-        table.add_section()
+            rows.append(row)
+    shown = [place for place in range(len(headings)) if any(row[place] for row in rows)]
+    table = Table(title=suite.title)
+    for place in shown:
+        table.add_column(headings[place], justify="right" if place else "left")
+    for row in rows:
+        if row[0].startswith("[bold]"):
+            table.add_section()
+        table.add_row(*(row[place] for place in shown))
     Console().print(table)
