@@ -12,7 +12,7 @@ from torch import Tensor
 
 __all__ = ["PUBLISHED_RATES", "Circuit", "Thalamus", "circuit"]
 
-POPULATIONS = ("l23.exc", "l23.inh", "l4.exc", "l4.inh", "l5.exc", "l5.inh", "l6.exc", "l6.inh")
+POPULATIONS: tuple[str, ...] = ("l23.exc", "l23.inh", "l4.exc", "l4.inh", "l5.exc", "l5.inh", "l6.exc", "l6.inh")
 """Addresses within the column, in the order of all that follows."""
 NEURONS = (20683, 5834, 21915, 5479, 4850, 1065, 14395, 2948)
 PROBABILITIES = (  # that a pair is connected; a row for each target, a column for each source
@@ -55,7 +55,7 @@ FIRST_SPREADS = (5.36, 4.57, 4.74, 4.94, 4.94, 4.55, 5.46, 4.48)
 THALAMIC_NEURONS = 902
 THALAMIC_PROBABILITIES = (0.0, 0.0, 0.0983, 0.0619, 0.0, 0.0, 0.0512, 0.0196)
 
-PUBLISHED_RATES = {
+PUBLISHED_RATES: dict[str, dict[str, float]] = {
     "PD14 package 2026": dict(zip(POPULATIONS, (0.903, 2.965, 4.414, 5.876, 7.569, 8.633, 1.105, 7.829), strict=True)),
     "NEST 3.3 example": dict(zip(POPULATIONS, (0.943, 3.026, 4.368, 5.882, 7.733, 8.664, 1.096, 7.851), strict=True)),
     "PyNN, Open Source Brain": dict(
