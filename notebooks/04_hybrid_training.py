@@ -60,10 +60,10 @@ def stdp():
 # - *STDP, then gradient*: a `LearningSchedule` says what learns in which epochs. Half of them are for the rule; then
 #   gradients take over where it has come to.
 #
-# All see the same images in six epochs, and start from the same weights.
+# All see the same images in four epochs, and start from the same weights.
 
 # %%
-epochs = 6
+epochs = 4
 ways = {
     "frozen": {"gradient": False},
     "STDP": {"rule": stdp(), "gradient": False},

@@ -77,3 +77,9 @@ def test_recordings_that_keep_events():
     torch.testing.assert_close(
         torch.as_tensor(thinned.get_ydata()).double(), 1000 * dense["spikes"][::4].flatten(1).mean(1).double()
     )
+
+
+def test_neurons_that_are_chosen_have_rows_next_to_each_other():
+    ax = plots.raster(torch.ones(3, 100), max_neurons=4)
+    rows = {round(path.get_extents().y0) for path in ax.collections[0].get_paths()}
+    assert rows == {0, 1, 2, 3}

@@ -118,7 +118,7 @@ def test_loops_run_by_events_where_only_spikes_are_asked_for():
 def test_spikes_do_not_force_steps(monkeypatch):
     net = cortex(loops=False, plain=True)
     expected, _ = net(XS)
-    monkeypatch.setattr(cx.Population, "step", None)
+    monkeypatch.setattr(cx.Population, "_step", None)
     with net.record("*", "spikes") as rec:
         xs = XS.clone()
         net(xs)
