@@ -103,7 +103,8 @@ def test_a_tenth_fires_as_the_whole_does():
     ratio = torch.tensor([rates[f"column.{name}"] for name in numbers.names]) / wanted
     assert float(ratio.min()) > 0.45  # NEST, of the same numbers, fires at 0.53 to 0.91 of the whole
     assert float(ratio.max()) < 1.1
-    assert 0.6 < measure(found.events["column.l4.exc"].between("100 ms")).cv < 1.1
+    irregularity = measure(found.events["column.l4.exc"].between("100 ms")).cv
+    assert 0.35 < irregularity < 0.6  # 0 of a clock; in so short a time a Poisson process, too, is far below 1
 
 
 @pytest.mark.slow
