@@ -153,6 +153,7 @@ class Projection:
         targets: Target of each edge, ascending for each source, as uint16 or int32 [1].
         delays: Further steps of each edge, as uint8 or int16 [1].
         factor: Of its current, negative for inhibition [1].
+        reach: The most that ``late`` and ``delays`` add together; None for what they hold [1].
 
     Example:
         >>> Projection(0, 0, torch.ones(3, 3), 1).kind
@@ -168,6 +169,7 @@ class Projection:
     targets: Tensor | None = None
     delays: Tensor | None = None
     factor: float = 1.0
+    reach: int | None = None
 
     @property
     def kind(self) -> int:
@@ -177,6 +179,8 @@ class Projection:
     @property
     def longest(self) -> int:
         """The longest delay of its spikes [1]."""
+        if self.reach is not None:
+            return self.delay + self.reach
         parts = (each for each in (self.late, self.delays) if each is not None and each.numel())
         return self.delay + sum(int(each.max()) for each in parts)
 

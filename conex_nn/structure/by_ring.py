@@ -262,25 +262,27 @@ class RingLoop:
     def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
         """Translate a connection."""
         synapse: Any = connection.synapse
-        weight: Any = connection.weight
+        weight = _magnitudes(connection)
         axon, steps = connection.axon, connection.axon.steps
+        reach = axon.maximum - axon.minimum
         delay, late = axon.minimum, None
         if axon.minimum < axon.maximum:
             shape: Any = synapse.source_shape
             late = (steps - delay).expand(shape).reshape(-1)
-        weight = weight.detach()
+        options: dict[str, Any] = {"factor": connection.scale, "reach": reach}
         if type(synapse) is Dense:
-            return Projection(source, channel, weight.t().contiguous(), delay, late, factor=connection.scale)
+            return Projection(source, channel, weight.t().contiguous(), delay, late, **options)
         if type(synapse) is OneToOne:
-            return Projection(source, channel, weight.reshape(-1), delay, late, factor=connection.scale)
+            return Projection(source, channel, weight.reshape(-1), delay, late, **options)
         delays = synapse.stored_delay
         if delays is not None and delays.numel() > 1:
             delay -= connection._first
+            options["reach"] += connection._first + connection._reach
             delays = delays.to(torch.int16) if delays.dtype == torch.int32 else delays
         else:
             delays = None
         return Projection(
-            source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, factor=connection.scale
+            source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, **options
         )
 
     def _sent(
@@ -308,11 +310,13 @@ class RingLoop:
                 spikes = sequences[path].reshape(steps, batch, -1).to(history.dtype)
                 tail = torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
             tails[path] = tail
-        sent = {}
+        sent, lines = {}, {}  # connections of one source and length share a line
         for edge in self.connections:
             state, tail = under_way[edge.name], tails[edge.source]
-            axon = tail[len(tail) - len(state.axon) :].reshape(state.axon.shape)
-            sent[edge.name] = state._replace(axon=axon)
+            kept = len(state.axon)
+            if (edge.source, kept) not in lines:
+                lines[edge.source, kept] = tail if kept == len(tail) else tail[len(tail) - kept :].clone()
+            sent[edge.name] = state._replace(axon=lines[edge.source, kept].reshape(state.axon.shape))
         return sent
 
 
@@ -337,6 +341,16 @@ def _probe(place: int, n: int, samples: Samples) -> Probe:
     """Return what the kernel is told of a sampler."""
     neurons = torch.arange(n) if samples.sampler.neurons is None else samples.sampler.neurons
     return Probe(place, neurons, samples.kept.start, samples.kept.step)
+
+
+def _magnitudes(connection: Connection) -> Tensor:
+    """Return the weights in force, which are copied only where one that has to be a magnitude is negative."""
+    synapse: Any = connection.synapse
+    weight = synapse.weight_in_force().detach()
+    if not connection.inhibitory or not weight.numel() or bool(weight.min() >= 0):
+        return weight
+    magnitudes: Any = connection.weight
+    return magnitudes.detach()
 
 
 def _backgrounds(population: Any) -> list[Any]:

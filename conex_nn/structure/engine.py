@@ -132,7 +132,8 @@ def run(
     if torch.is_grad_enabled():
         return _run_chunk(network, inputs, state, clock=clock, dt=dt, wanted=wanted, learning=learning)
     network = replace(network, parts=[_read_on_the_way(part, network, inputs, learning) for part in network.parts])
-    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, clock)
+    whole = _all_is_kept(network, wanted) or network.keeps_events(clock)
+    chunk = steps if whole else _chunk(network, clock)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
         piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
