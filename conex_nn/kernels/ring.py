@@ -20,7 +20,7 @@ __all__ = ["ring_run"]
 
 MODELS = ("lif", "exponential", "izhikevich", "given")
 _CALL = 1024  # steps of one call of the kernel: what its counters take stays small
-_ROOM = 1 << 20  # spikes that are written down before they are fetched
+_ROOM = 1 << 17  # spikes that are written down before they are fetched
 _WORTH = 3000  # neurons of all samples from which two threads gain more than they lose by waiting for each other
 _CHUNK = 1024  # most neurons that are advanced together: what they need stays in the first cache
 

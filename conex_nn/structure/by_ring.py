@@ -12,7 +12,7 @@ from torch import Tensor
 
 from conex_nn.dendrites import Drive
 from conex_nn.functional.leak import decay_factor
-from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
+from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, mostly_zeros, ring_run
 from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
@@ -48,7 +48,7 @@ class RingLoop:
     def __init__(
         self, part: Part, populations: Mapping[str, Any], connections: Mapping[Edge, Connection], real: torch.dtype
     ) -> None:
-        self.part, self.connections, self.real = part, connections, real
+        self.part, self.connections, self.real = part, dict(connections), real
         self.populations = {path: populations[path] for path in part.populations}
 
     @classmethod
@@ -78,6 +78,18 @@ class RingLoop:
                 return None
         loop = cls(part, populations, taken, like.dtype)
         return loop if loop._dtypes() <= {like.dtype} else None
+
+    def take(self, sequences: Mapping[str, Tensor]) -> set[Edge]:
+        """Return the connections from parts before that are taken in: those of sources that fire little.
+
+        Args:
+            sequences: Spikes of the populations before.
+        """
+        outer = [edge for edge in self.part.outer if edge in self.connections]
+        dense = [e for e in outer if not mostly_zeros(sequences[e.source].reshape(-1, sequences[e.source].shape[-1]))]
+        for edge in dense:
+            del self.connections[edge]
+        return set(outer) - set(dense)
 
     @property
     def neurons(self) -> int:

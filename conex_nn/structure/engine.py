@@ -70,7 +70,7 @@ def run(
     if torch.is_grad_enabled():
         return _run_chunk(network, inputs, state, clock=clock, dt=dt, wanted=wanted, learning=learning)
     network = replace(network, parts=[read_on_the_way(part, network, inputs, learning) for part in network.parts])
-    whole = _all_is_kept(network, wanted) or network.keeps_events(clock)
+    whole = _all_is_kept(network, wanted) or (not inputs and network.keeps_events(clock))
     chunk = steps if whole else _chunk(network, clock)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
@@ -181,7 +181,7 @@ class _Chunk:
             return
         arrivals: dict[str, dict[str, Tensor]] = {path: {} for path in part.populations}
         ring = self._ring(part)
-        taken = set() if ring is None else {edge for edge in part.outer if edge in ring.connections}
+        taken = set() if ring is None else ring.take(self.sequences)
         self._arrive(set(part.outer) - taken, part, arrivals)
         if ring is not None and self._by_ring(ring, arrivals):
             return
