@@ -26,6 +26,7 @@ __all__ = ["RingLoop"]
 
 _MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 _LONGEST = 1 << 30  # bytes of the ring: with longer delays the step loop needs less
+_FARTHEST = 32767  # steps that the kernel can tell single edges apart by
 
 
 class RingLoop:
@@ -35,6 +36,7 @@ class RingLoop:
         part: What advances together.
         populations: Of the network, by address.
         connections: Of the part, by edge.
+        idle: Edges within the part that are switched off: spikes are under way in them all the same.
 
     Example:
         >>> from conex_nn.structure.population import Population
@@ -46,9 +48,14 @@ class RingLoop:
     """
 
     def __init__(
-        self, part: Part, populations: Mapping[str, Any], connections: Mapping[Edge, Connection], real: torch.dtype
+        self,
+        part: Part,
+        populations: Mapping[str, Any],
+        connections: Mapping[Edge, Connection],
+        idle: Sequence[Edge],
+        real: torch.dtype,
     ) -> None:
-        self.part, self.connections, self.real = part, connections, real
+        self.part, self.connections, self.idle, self.real = part, connections, idle, real
         self.populations = {path: populations[path] for path in part.populations}
 
     @classmethod
@@ -68,15 +75,17 @@ class RingLoop:
         if part.streamed or not all(_known(populations[path]) for path in part.populations):
             return None
         taken: dict[Edge, Connection] = {}
+        idle: list[Edge] = []
         for edge in (*part.inner, *part.outer):
             connection = connections[edge.name]
-            if not connection.enabled:
-                continue
-            if _simple(connection, populations[edge.target]) and (edge in part.outer or connection.delay > 0):
+            known = connection.enabled and _simple(connection, populations[edge.target])
+            if not connection.enabled and connection.dendrite.maximum == 0:
+                idle += [edge] if edge in part.inner else []
+            elif known and (edge in part.outer or connection.delay > 0):
                 taken[edge] = connection
             elif edge in part.inner:
                 return None
-        loop = cls(part, populations, taken, like.dtype)
+        loop = cls(part, populations, taken, idle, like.dtype)
         return loop if loop._dtypes() <= {like.dtype} else None
 
     @property
@@ -86,9 +95,13 @@ class RingLoop:
 
     def _dtypes(self) -> set[torch.dtype]:
         """Return the dtypes of constants and weights; the kernel reads all as one."""
-        neurons: list[Any] = [population.neuron for population in self.populations.values()]
         synapses: list[Any] = [connection.synapse for connection in self.connections.values()]
-        return {neuron.v_threshold.dtype for neuron in neurons} | {synapse.weight.dtype for synapse in synapses}
+        neurons: list[Any] = [population.neuron for population in self.populations.values()]
+        backgrounds = [each for population in self.populations.values() for each in _backgrounds(population)]
+        constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
+        constants += [each.weight for each in synapses]
+        constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in backgrounds]
+        return {x.dtype for x in constants if x.is_floating_point()}
 
     def run(
         self,
@@ -118,9 +131,14 @@ class RingLoop:
             Spikes of each population, its state, and the state of each connection that is taken in.
         """
         for path, population in self.populations.items():
-            if not {*arrivals[path], *states[path].dendrite} <= set(_drives(population)):
+            state = states[path]
+            if not {*arrivals[path], *state.dendrite} <= set(_drives(population)):
                 return None
+            if {x.dtype for x in (*state.neuron, *state.dendrite.values())} != {self.real}:
+                return None  # the step loop says so, or goes on in the wider type
         count = batch.numel()
+        if count == 0:
+            return None  # the step loop says so
         histories = self._histories(under_way, count)
         if histories is None:
             return None
@@ -168,7 +186,7 @@ class RingLoop:
             tail = known[len(known) - len(axon) :]
             if tail.data_ptr() != axon.data_ptr() and not torch.equal(tail, axon):
                 return None
-        return {path: axon.reshape(len(axon), batch, -1) for path, axon in longest.items()}
+        return {path: _lined(axon, batch) for path, axon in longest.items()}
 
     def _given(self, history: Tensor, spikes: Tensor, before: int, steps: int, batch: int) -> RingCells:
         """Return a population whose spikes are known."""
@@ -188,7 +206,8 @@ class RingLoop:
         if 1 < rows.shape[1] < n:  # constants of the last axes alone
             rows = rows.repeat(1, n // rows.shape[1])
         if "refractory" in cells._fields:
-            flat["refractory"] = _flat(cells.refractory, batch)
+            left = cells.refractory if neuron._pauses else torch.zeros_like(cells.refractory)
+            flat["refractory"] = _flat(left, batch)
         if "w" in cells._fields:
             flat["w"] = cells.w.reshape(-1, batch, n).clone(memory_format=torch.contiguous_format)
         injected: list[Tensor] = [each.current for each in _backgrounds(population) if each.compartment is None]
@@ -293,26 +312,29 @@ class RingLoop:
         batch: int,
     ) -> dict[str, ConnectionState]:
         """Return what is under way in each connection after the run."""
-        tails: dict[str, Tensor] = {}
-        for path, history in histories.items():
+
+        def tail(path: str, history: Tensor) -> Tensor:
             kept = len(history)
-            if path in fired:
-                tail = history.new_zeros(kept, *history.shape[1:])
-                if steps < kept:
-                    tail[: kept - steps] = history[steps:]
-                step, sample, neuron, _ = fired[path]
-                last = step >= steps - kept
-                step, sample, neuron = (each[last].long() for each in (step, sample, neuron))
-                tail[step + kept - steps, sample, neuron] = 1
+            if path not in fired:
+                spikes = sequences[path].reshape(steps, *history.shape[1:]).to(history.dtype)
+                return torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
+            after = history.new_zeros(kept, *history.shape[1:])
+            if steps < kept:
+                after[: kept - steps] = history[steps:]
+            step, sample, neuron, _ = fired[path]
+            last = step >= steps - kept
+            step, sample, neuron = (each[last].long() for each in (step, sample, neuron))
+            after[step + kept - steps, sample, neuron] = 1
+            return after
+
+        tails, sent = {path: tail(path, history) for path, history in histories.items()}, {}
+        for edge in (*self.connections, *self.idle):
+            state = under_way[edge.name]
+            if edge in self.connections:
+                axon = tails[edge.source][len(tails[edge.source]) - len(state.axon) :]
             else:
-                spikes = sequences[path].reshape(steps, batch, -1).to(history.dtype)
-                tail = torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
-            tails[path] = tail
-        sent = {}
-        for edge in self.connections:
-            state, tail = under_way[edge.name], tails[edge.source]
-            axon = tail[len(tail) - len(state.axon) :].reshape(state.axon.shape)
-            sent[edge.name] = state._replace(axon=axon)
+                axon = tail(edge.source, _lined(state.axon, batch))
+            sent[edge.name] = state._replace(axon=axon.reshape(state.axon.shape))
         return sent
 
 
@@ -322,6 +344,8 @@ def _after(
     """Return the state of a population after the run."""
     moved: dict[str, Any] = {"v": cells.v, "refractory": cells.refractory, "w": cells.w, "u": cells.w}
     fields = {name: moved[name].reshape(getattr(state.neuron, name).shape) for name in state.neuron._fields}
+    if "refractory" in fields and not population.neuron._pauses:
+        fields["refractory"] = state.neuron.refractory
     shape = state.neuron.v.shape
     decaying = {name: current.reshape(shape) for name, current in currents.items() if current is not None}
     background = tuple(
@@ -342,6 +366,11 @@ def _probe(place: int, n: int, samples: Samples) -> Probe:
 def _backgrounds(population: Any) -> list[Any]:
     """Return what arrives by itself and is switched on."""
     return [each for each in population.background.values() if each.enabled]
+
+
+def _lined(axon: Tensor, batch: int) -> Tensor:
+    """Return what is under way with one batch axis and one of neurons; it may be of no step at all."""
+    return axon.reshape(len(axon), batch, axon.shape[1:].numel() // batch)
 
 
 def _flat(value: Tensor, batch: int) -> Tensor:
@@ -378,4 +407,4 @@ def _simple(connection: Connection, target: Any) -> bool:
     synapse: Any = connection.synapse
     if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
         return False
-    return connection.compartment in _drives(target)
+    return connection.compartment in _drives(target) and connection._first + connection._reach <= _FARTHEST
