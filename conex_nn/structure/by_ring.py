@@ -10,21 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.dendrites import Drive
 from conex_nn.functional.leak import decay_factor
 from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, mostly_zeros, ring_run
-from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
+from conex_nn.neurons import ConstantDrive, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.population import PopulationState
+from conex_nn.structure.ring_parts import MODELS, backgrounds, driven, knows_cells, knows_synapses, moved, weights_of
 from conex_nn.structure.sampler import Samples
-from conex_nn.surrogate import Surrogate
-from conex_nn.synapses import Dense, OneToOne, Sparse
+from conex_nn.synapses import Dense, OneToOne
 
 __all__ = ["RingLoop"]
 
-_MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 _LONGEST = 1 << 30  # bytes of the ring: with longer delays the step loop needs less
 
 
@@ -35,8 +33,10 @@ class RingLoop:
         part: What advances together.
         populations: Of the network, by address.
         connections: Of the part, by edge.
+        idle: Edges within the part that are switched off: spikes are under way in them all the same.
 
     Example:
+        >>> from conex_nn.neurons import LIF
         >>> from conex_nn.structure.population import Population
         >>> ring = Connection(OneToOne(2, 2), "a", "a")
         >>> part = Part(("a",), (Edge("ring", "a", "a", 1),), (), 1)
@@ -46,9 +46,14 @@ class RingLoop:
     """
 
     def __init__(
-        self, part: Part, populations: Mapping[str, Any], connections: Mapping[Edge, Connection], real: torch.dtype
+        self,
+        part: Part,
+        populations: Mapping[str, Any],
+        connections: Mapping[Edge, Connection],
+        idle: Sequence[Edge],
+        real: torch.dtype,
     ) -> None:
-        self.part, self.connections, self.real = part, dict(connections), real
+        self.part, self.connections, self.idle, self.real = part, dict(connections), idle, real
         self.populations = {path: populations[path] for path in part.populations}
 
     @classmethod
@@ -65,18 +70,20 @@ class RingLoop:
         """
         if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
             return None
-        if part.streamed or not all(_known(populations[path]) for path in part.populations):
+        if part.streamed or not all(knows_cells(populations[path]) for path in part.populations):
             return None
         taken: dict[Edge, Connection] = {}
+        idle: list[Edge] = []
         for edge in (*part.inner, *part.outer):
             connection = connections[edge.name]
-            if not connection.enabled:
-                continue
-            if _simple(connection, populations[edge.target]) and (edge in part.outer or connection.delay > 0):
+            known = connection.enabled and knows_synapses(connection, populations[edge.target])
+            if not connection.enabled and connection.dendrite.maximum == 0:
+                idle += [edge] if edge in part.inner else []
+            elif known and (edge in part.outer or connection.delay > 0):
                 taken[edge] = connection
             elif edge in part.inner:
                 return None
-        loop = cls(part, populations, taken, like.dtype)
+        loop = cls(part, populations, taken, idle, like.dtype)
         return loop if loop._dtypes() <= {like.dtype} else None
 
     def take(self, sequences: Mapping[str, Tensor]) -> set[Edge]:
@@ -98,9 +105,13 @@ class RingLoop:
 
     def _dtypes(self) -> set[torch.dtype]:
         """Return the dtypes of constants and weights; the kernel reads all as one."""
-        neurons: list[Any] = [population.neuron for population in self.populations.values()]
         synapses: list[Any] = [connection.synapse for connection in self.connections.values()]
-        return {neuron.v_threshold.dtype for neuron in neurons} | {synapse.weight.dtype for synapse in synapses}
+        neurons: list[Any] = [population.neuron for population in self.populations.values()]
+        arriving = [each for population in self.populations.values() for each in backgrounds(population)]
+        constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
+        constants += [each.weight for each in synapses]
+        constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in arriving]
+        return {x.dtype for x in constants if x.is_floating_point()}
 
     def run(
         self,
@@ -130,9 +141,14 @@ class RingLoop:
             Spikes of each population, its state, and the state of each connection that is taken in.
         """
         for path, population in self.populations.items():
-            if not {*arrivals[path], *states[path].dendrite} <= set(_drives(population)):
+            state = states[path]
+            if not {*arrivals[path], *state.dendrite} <= set(driven(population)):
                 return None
+            if {x.dtype for x in (*state.neuron, *state.dendrite.values())} != {self.real}:
+                return None  # the step loop says so, or goes on in the wider type
         count = batch.numel()
+        if count == 0:
+            return None  # the step loop says so
         histories = self._histories(under_way, count)
         if histories is None:
             return None
@@ -163,7 +179,7 @@ class RingLoop:
         after = {}
         for path, population in self.populations.items():
             currents = {name: channels[number].current for (owner, name), number in where.items() if owner == path}
-            after[path] = _after(population, states[path], cells[place[path]], currents, steps)
+            after[path] = moved(population, states[path], cells[place[path]], currents, steps)
         sent = self._sent(under_way, histories, who, sequences, steps, count)
         events = {
             path: Events(step, sample, neuron, steps, self.populations[path].shape, batch, dt=dt)
@@ -180,7 +196,7 @@ class RingLoop:
             tail = known[len(known) - len(axon) :]
             if tail.data_ptr() != axon.data_ptr() and not torch.equal(tail, axon):
                 return None
-        return {path: axon.reshape(len(axon), batch, -1) for path, axon in longest.items()}
+        return {path: _lined(axon, batch) for path, axon in longest.items()}
 
     def _given(self, history: Tensor, spikes: Tensor, before: int, steps: int, batch: int) -> RingCells:
         """Return a population whose spikes are known."""
@@ -191,7 +207,7 @@ class RingLoop:
         self, population: Any, state: PopulationState, history: Tensor | None, before: int, batch: int, dt: float
     ) -> RingCells:
         n, neuron, cells = population.shape.numel(), population.neuron, state.neuron
-        model = _MODELS[type(neuron)]
+        model = MODELS[type(neuron)]
         fired = None if history is None else _later(listed(history), before - len(history))
         flat = {"v": _flat(cells.v, batch)}
         if "u" in cells._fields:
@@ -200,10 +216,11 @@ class RingLoop:
         if 1 < rows.shape[1] < n:  # constants of the last axes alone
             rows = rows.repeat(1, n // rows.shape[1])
         if "refractory" in cells._fields:
-            flat["refractory"] = _flat(cells.refractory, batch)
+            left = cells.refractory if neuron._pauses else torch.zeros_like(cells.refractory)
+            flat["refractory"] = _flat(left, batch)
         if "w" in cells._fields:
             flat["w"] = cells.w.reshape(-1, batch, n).clone(memory_format=torch.contiguous_format)
-        injected: list[Tensor] = [each.current for each in _backgrounds(population) if each.compartment is None]
+        injected: list[Tensor] = [each.current for each in backgrounds(population) if each.compartment is None]
         if injected:
             flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
@@ -223,7 +240,7 @@ class RingLoop:
         for path, population in self.populations.items():
             reached = {c.compartment for edge, c in self.connections.items() if edge.target == path}
             reached |= {*arrivals[path], *states[path].dendrite}
-            reached |= {each.compartment for each in _backgrounds(population)} - {None}
+            reached |= {each.compartment for each in backgrounds(population)} - {None}
             for name in population.dendrite.names:
                 if name not in reached:
                     continue
@@ -274,7 +291,7 @@ class RingLoop:
     def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
         """Translate a connection."""
         synapse: Any = connection.synapse
-        weight = _magnitudes(connection)
+        weight = weights_of(connection)
         axon, steps = connection.axon, connection.axon.steps
         reach = axon.maximum - axon.minimum
         delay, late = axon.minimum, None
@@ -307,46 +324,34 @@ class RingLoop:
         batch: int,
     ) -> dict[str, ConnectionState]:
         """Return what is under way in each connection after the run."""
-        tails: dict[str, Tensor] = {}
-        for path, history in histories.items():
+
+        def tail(path: str, history: Tensor) -> Tensor:
             kept = len(history)
-            if path in fired:
-                tail = history.new_zeros(kept, *history.shape[1:])
-                if steps < kept:
-                    tail[: kept - steps] = history[steps:]
-                step, sample, neuron, _ = fired[path]
-                last = step >= steps - kept
-                step, sample, neuron = (each[last].long() for each in (step, sample, neuron))
-                tail[step + kept - steps, sample, neuron] = 1
+            if path not in fired:
+                spikes = sequences[path].reshape(steps, *history.shape[1:]).to(history.dtype)
+                return torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
+            after = history.new_zeros(kept, *history.shape[1:])
+            if steps < kept:
+                after[: kept - steps] = history[steps:]
+            step, sample, neuron, _ = fired[path]
+            last = step >= steps - kept
+            step, sample, neuron = (each[last].long() for each in (step, sample, neuron))
+            after[step + kept - steps, sample, neuron] = 1
+            return after
+
+        tails, sent = {path: tail(path, history) for path, history in histories.items()}, {}
+        lines: dict[tuple[str, int], Tensor] = {}  # connections of one source and length share a line
+        for edge in (*self.connections, *self.idle):
+            state = under_way[edge.name]
+            if edge in self.connections:
+                whole, kept = tails[edge.source], len(state.axon)
+                if (edge.source, kept) not in lines:
+                    lines[edge.source, kept] = whole if kept == len(whole) else whole[len(whole) - kept :].clone()
+                axon = lines[edge.source, kept]
             else:
-                spikes = sequences[path].reshape(steps, batch, -1).to(history.dtype)
-                tail = torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
-            tails[path] = tail
-        sent, lines = {}, {}  # connections of one source and length share a line
-        for edge in self.connections:
-            state, tail = under_way[edge.name], tails[edge.source]
-            kept = len(state.axon)
-            if (edge.source, kept) not in lines:
-                lines[edge.source, kept] = tail if kept == len(tail) else tail[len(tail) - kept :].clone()
-            sent[edge.name] = state._replace(axon=lines[edge.source, kept].reshape(state.axon.shape))
+                axon = tail(edge.source, _lined(state.axon, batch))
+            sent[edge.name] = state._replace(axon=axon.reshape(state.axon.shape))
         return sent
-
-
-def _after(
-    population: Any, state: PopulationState, cells: RingCells, currents: Mapping[str, Tensor | None], steps: int
-) -> PopulationState:
-    """Return the state of a population after the run."""
-    moved: dict[str, Any] = {"v": cells.v, "refractory": cells.refractory, "w": cells.w, "u": cells.w}
-    fields = {name: moved[name].reshape(getattr(state.neuron, name).shape) for name in state.neuron._fields}
-    shape = state.neuron.v.shape
-    decaying = {name: current.reshape(shape) for name, current in currents.items() if current is not None}
-    background = tuple(
-        before._replace(step=before.step + steps) if type(each) is PoissonDrive and each.enabled else before
-        for each, before in zip(population.background.values(), state.background, strict=True)
-    )
-    return state._replace(
-        neuron=type(state.neuron)(**fields), dendrite={**state.dendrite, **decaying}, background=background
-    )
 
 
 def _probe(place: int, n: int, samples: Samples) -> Probe:
@@ -355,19 +360,9 @@ def _probe(place: int, n: int, samples: Samples) -> Probe:
     return Probe(place, neurons, samples.kept.start, samples.kept.step)
 
 
-def _magnitudes(connection: Connection) -> Tensor:
-    """Return the weights in force, which are copied only where one that has to be a magnitude is negative."""
-    synapse: Any = connection.synapse
-    weight = synapse.weight_in_force().detach()
-    if not connection.inhibitory or not weight.numel() or bool(weight.min() >= 0):
-        return weight
-    magnitudes: Any = connection.weight
-    return magnitudes.detach()
-
-
-def _backgrounds(population: Any) -> list[Any]:
-    """Return what arrives by itself and is switched on."""
-    return [each for each in population.background.values() if each.enabled]
+def _lined(axon: Tensor, batch: int) -> Tensor:
+    """Return what is under way with one batch axis and one of neurons; it may be of no step at all."""
+    return axon.reshape(len(axon), batch, axon.shape[1:].numel() // batch)
 
 
 def _flat(value: Tensor, batch: int) -> Tensor:
@@ -382,26 +377,3 @@ def _spread(value: Tensor, shape: torch.Size) -> Tensor:
 
 def _later(fired: Fired, steps: int) -> Fired:
     return fired if steps == 0 else fired._replace(step=fired.step + steps)
-
-
-def _drives(population: Any) -> list[str]:
-    """Return the compartments whose current goes into the membrane whatever its potential."""
-    return [name for name, compartment in population.dendrite.compartments.items() if type(compartment) is Drive]
-
-
-def _known(population: Any) -> bool:
-    """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens."""
-    neuron = population.neuron
-    known = type(neuron) in _MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
-    arrives = {(type(each), each.compartment) for each in _backgrounds(population)}
-    drives = _drives(population)
-    fits = arrives <= {(ConstantDrive, None), *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in drives)}
-    return known and fits and not population._active() and bool(drives)
-
-
-def _simple(connection: Connection, target: Any) -> bool:
-    """Whether the kernel knows a connection."""
-    synapse: Any = connection.synapse
-    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
-        return False
-    return connection.compartment in _drives(target)

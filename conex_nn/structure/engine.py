@@ -242,9 +242,11 @@ class _Chunk:
         self.populations |= states
         self.connections |= sent
         for path, events in fired.items():
-            self.events[path] = events
             axon = self.network.populations[path].axon
-            if path in self.wanted or axon._forward_hooks or axon._forward_pre_hooks:
+            hooked = bool(axon._forward_hooks or axon._forward_pre_hooks)
+            if not hooked:  # who hooks onto the spikes may change them
+                self.events[path] = events
+            if hooked or path in self.wanted:
                 self.sequences[path] = axon(events.dense(self.clock.dtype))
         return True
 

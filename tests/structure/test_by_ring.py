@@ -9,6 +9,7 @@ from torch import nn
 from torch.utils._pytree import tree_flatten
 
 import conex_nn as cx
+from conex_nn.kernels import ring
 from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.engine import run
 
@@ -171,3 +172,137 @@ def test_a_simulation_by_events_makes_no_number_for_each_step_and_neuron(monkeyp
     result = net.simulate(200, record=["v1.exc"], progress=False)
     assert not shapes
     assert result.events["v1.exc"].steps == 200
+
+
+def small(neuron=None, *, latency=1, **options):
+    """A loop of 30 neurons that an eye drives."""
+    torch.manual_seed(0)
+    layer = cx.CorticalLayer(exc=cx.Population(30, neuron or cx.LIF(), **options))
+    weights = {"init": partial(nn.init.uniform_, a=0.0, b=0.6)}
+    layer.connect("exc", "exc", cx.Sparse, density=0.3, delay=4, **weights)
+    net = cx.Neocortex(eye=cx.InputLayer(20), cortex=layer)
+    net.connect("eye", "cortex.exc", cx.Dense, latency=latency, init=partial(nn.init.uniform_, a=0.0, b=3.0))
+    return net
+
+
+def same(net, xs, state=None):
+    """Run a network both ways, and return the second result."""
+    found = []
+    for by_events in (True, False):
+        net.by_events = by_events
+        with torch.no_grad():
+            found.append(net(xs, state))
+    (one, after), (other, expected) = found
+    assert other["cortex.exc"].any()
+    assert torch.equal(one["cortex.exc"], other["cortex.exc"])
+    for leaf, wanted in zip(tree_flatten(after)[0], tree_flatten(expected)[0], strict=True):
+        torch.testing.assert_close(leaf, wanted)
+    return other, expected
+
+
+def seen(steps=60, *batch):
+    return (torch.rand(steps, *batch, 20) < 0.1).float()
+
+
+@pytest.fixture
+def always_by_ring(monkeypatch):
+    """Let the kernel of ring buffers run what the kernel for small loops could."""
+    monkeypatch.setattr("conex_nn.structure.engine.EventLoop.of", lambda *_, **__: None)
+
+
+@pytest.mark.parametrize("batch", [(), (3,), (2, 2)])
+def test_what_arrives_without_any_delay_comes_at_once(always_by_ring, batch):
+    same(small(latency=0), seen(60, *batch))
+
+
+def test_spikes_are_under_way_in_a_connection_that_is_switched_off(always_by_ring):
+    net = small()
+    connection = next(c for c in net.all_connections().values() if c.source == "exc")
+    connection.enabled = False
+    _, state = same(net, seen())
+    assert all(each.axon.any() for each in state.connections.values())
+    connection.enabled = True
+    same(net, seen(), state)
+
+
+def test_a_connection_that_is_switched_off_and_has_a_dendrite_under_way_is_left_to_the_step_loop(always_by_ring):
+    net = small()
+    net.cortex.connect("exc", "exc", cx.OneToOne, latency=2, dendrite_delay=torch.arange(30) % 3)
+    list(net.all_connections().values())[-1].enabled = False
+    _, state = same(net, seen())
+    assert any(each.dendrite.any() for each in state.connections.values())
+
+
+def test_a_state_of_another_type_than_the_network_is_refused_as_by_the_step_loop(always_by_ring):
+    net = small()
+    state = net.initial_state(seen()[0])
+    cells = state.populations["cortex.exc"]
+    wide = cells.neuron._replace(v=cells.neuron.v.double(), refractory=cells.neuron.refractory.double())
+    state.populations["cortex.exc"] = cells._replace(neuron=wide)
+    net.by_events = True
+    with torch.no_grad(), pytest.raises((TypeError, RuntimeError), match="float"):
+        net(seen(), state)
+
+
+@pytest.mark.parametrize(
+    "background",
+    [cx.ConstantDrive(torch.ones(30).double()), cx.PoissonDrive(rate=100.0, weight=torch.ones(30).double())],
+)
+def test_a_background_of_another_type_than_the_network_is_refused_as_by_the_step_loop(always_by_ring, background):
+    net = small(background=background)
+    net.by_events = True
+    with torch.no_grad(), pytest.raises(TypeError, match="float64"):
+        net(seen())
+
+
+def test_neurons_without_a_refractory_time_fire_whatever_the_state_says(always_by_ring):
+    net = small()
+    state = net.initial_state(seen()[0])
+    cells = state.populations["cortex.exc"]
+    cells = cells._replace(neuron=cells.neuron._replace(refractory=torch.full((30,), 5.0)))
+    state.populations["cortex.exc"] = cells
+    _, after = same(net, seen(), state)
+    assert bool((after.populations["cortex.exc"].neuron.refractory == 5).all())
+
+
+def test_delays_of_single_edges_beyond_what_the_kernel_tells_apart_are_left_to_the_step_loop(always_by_ring):
+    net = small()
+    edges, delay = torch.tensor([[0, 1], [1, 2]]), torch.tensor([1, 40_000])
+    net.cortex.connect("exc", "exc", cx.Sparse, edges=edges, weight=0.9, delay=delay)
+    part = next(part for part in net.network().parts if part.inner)
+    with torch.no_grad():
+        assert RingLoop.of(part, net.populations(), net.all_connections(), like=torch.zeros(1)) is None
+
+
+def test_no_samples_at_all_are_refused_as_by_the_step_loop(always_by_ring):
+    net = small()
+    net.by_events = True
+    with torch.no_grad(), pytest.raises(ValueError, match="at least one sample"):
+        net(seen(10, 0))
+
+
+def test_events_are_what_a_hook_makes_of_the_spikes(always_by_ring):
+    net, xs = small(), seen()
+    net.by_events = True
+    assert len(net.simulate(60, xs, progress=False).events["cortex.exc"])
+    net.cortex.exc.axon.register_forward_hook(lambda _, __, spikes: 0 * spikes)
+    assert not len(net.simulate(60, xs, progress=False).events["cortex.exc"])
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_log_that_is_full_is_fetched_and_goes_on(monkeypatch, threads):
+    monkeypatch.setattr(ring, "_ROOM", 1)
+    monkeypatch.setattr(ring, "_WORTH", 1)
+    calls = []
+    launch = ring.launch
+    monkeypatch.setattr(ring, "launch", lambda *args, **options: (calls.append(1), launch(*args, **options)))
+    net = network(models()["lif"], gain=4.0)
+    torch.set_num_threads(threads)
+    try:
+        (spikes, after), (wanted, expected) = both(net, draw(400))
+    finally:
+        torch.set_num_threads(1)
+    assert len(calls) > 5
+    for path, rows in wanted.items():
+        assert torch.equal(spikes[path], rows), path
+    close(after, expected)

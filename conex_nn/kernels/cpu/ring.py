@@ -98,8 +98,8 @@ def run(real):
             clear(offset(as_pointer(channel[RING], real), ((t & (slots - 1)) * batch + b) * channel[0] + begin), n)
 
     @inline
-    def note(cells, populations, chunks, t, b, batch, events, counts, total, log, room, logged):
-        """Write down who fired in a step."""
+    def note(cells, populations, chunks, t, b, batch, events, counts, total, log, room, logged, filled):
+        """Write down who fired in a step, and after which step there is no more room."""
         k = logged[b]
         steps, neurons = offset(log, b * 2 * room), offset(log, (b * 2 + 1) * room)
         for p in range(populations):
@@ -114,6 +114,8 @@ def run(real):
                     neurons[k] = each[FIRST] + here[q]
                     k += 1
         logged[b] = k
+        if k > room - 2 * total:
+            filled[0] = t
 
     @inline
     def look(probes, number, cells, t, b, batch):
@@ -146,6 +148,7 @@ def run(real):
         fired = offset(current, block)
         lists = offset(own, place * total)
         sends, updates = batch * channels_number * parts, batch * chunks[0]
+        filled = offset(shared, 24)
         done = types.int64(0)
         t, full = begin_step, False
         while t < end_step and not full:
@@ -189,16 +192,15 @@ def run(real):
                         elif t > 0:
                             note(
                                 cells, populations, chunks, t - 1, q - sends, batch, events, counts, total, log, room,
-                                logged,
+                                logged, filled,
                             )  # fmt: skip
                             look(probes, probes_number, cells, t - 1, q - sends, batch)
                         finish(shared)
                         q = begin + fetch_add(claim, 1)
                 done += size
                 wait(shared, done)
-                if phase == 0:  # nobody writes to the log before all have looked
-                    for b in range(batch):
-                        full = full or logged[b] > room - 2 * total
+                if phase == 0:  # another thread may be ahead, and have filled the log in a later step
+                    full = filled[0] < t
             t += 1
         offset(shared, 8)[0] = t
 

@@ -1,0 +1,138 @@
+"""What the kernel of ring buffers knows, and what it leaves behind."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from conex_nn.dendrites import Drive
+from conex_nn.kernels import RingCells
+from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
+from conex_nn.structure.connection import Connection
+from conex_nn.structure.population import PopulationState
+from conex_nn.surrogate import Surrogate
+from conex_nn.synapses import Dense, OneToOne, Sparse
+
+__all__ = ["MODELS", "backgrounds", "driven", "knows_cells", "knows_synapses", "moved", "weights_of"]
+
+MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
+"""Models of neurons, by the kernel's names for what they need."""
+_FARTHEST = 32767
+"""Steps that the kernel can tell single edges apart by."""
+
+
+def knows_cells(population: Any) -> bool:
+    """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens.
+
+    Args:
+        population: A population.
+
+    Example:
+        >>> from conex_nn.structure.population import Population
+        >>> knows_cells(Population(2, LIF())), knows_cells(Population(2, LIF(noise=1.0)))
+        (True, False)
+    """
+    neuron = population.neuron
+    ours = type(neuron) in MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
+    arrives = {(type(each), each.compartment) for each in backgrounds(population)}
+    drives = driven(population)
+    fits = arrives <= {(ConstantDrive, None), *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in drives)}
+    return ours and fits and not population._active() and bool(drives)
+
+
+def knows_synapses(connection: Connection, target: Any) -> bool:
+    """Whether the kernel knows a connection.
+
+    Args:
+        connection: The connection.
+        target: The population that it reaches.
+
+    Example:
+        >>> from conex_nn.structure.population import Population
+        >>> knows_synapses(Connection(OneToOne(2, 2), "a", "b"), Population(2, LIF()))
+        True
+    """
+    synapse: Any = connection.synapse
+    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
+        return False
+    return connection.compartment in driven(target) and connection._first + connection._reach <= _FARTHEST
+
+
+def driven(population: Any) -> list[str]:
+    """Return the compartments whose current goes into the membrane whatever its potential.
+
+    Args:
+        population: A population.
+
+    Example:
+        >>> from conex_nn.structure.population import Population
+        >>> driven(Population(2, LIF()))
+        ['proximal']
+    """
+    return [name for name, compartment in population.dendrite.compartments.items() if type(compartment) is Drive]
+
+
+def backgrounds(population: Any) -> list[Any]:
+    """Return what arrives by itself and is switched on.
+
+    Args:
+        population: At whose neurons.
+
+    Example:
+        >>> from conex_nn.structure.population import Population
+        >>> backgrounds(Population(2, LIF(), background=ConstantDrive(1.0)))
+        [ConstantDrive(current=1)]
+    """
+    return [each for each in population.background.values() if each.enabled]
+
+
+def weights_of(connection: Connection) -> Tensor:
+    """Return the weights in force, which are copied only where one that has to be a magnitude is negative.
+
+    Args:
+        connection: Whose.
+
+    Example:
+        >>> weights_of(Connection(OneToOne(2, 2, weight=torch.tensor([1.0, 2.0])), "a", "b"))
+        tensor([1., 2.])
+    """
+    synapse: Any = connection.synapse
+    weight = synapse.weight_in_force().detach()
+    if not connection.inhibitory or not weight.numel() or bool(weight.min() >= 0):
+        return weight
+    magnitudes: Any = connection.weight
+    return magnitudes.detach()
+
+
+def moved(
+    population: Any, state: PopulationState, cells: RingCells, currents: Mapping[str, Tensor | None], steps: int
+) -> PopulationState:
+    """Return the state of a population after a run.
+
+    Args:
+        population: The population.
+        state: Its state before.
+        cells: What the kernel was told of it, and has moved.
+        currents: Synaptic currents after the run, by compartment; None where they do not decay [nA].
+        steps: Number of steps [1].
+
+    Example:
+        >>> from conex_nn.structure.population import Population
+        >>> population = Population(2, LIF())
+        >>> state, v = population.initial_state(torch.zeros(1, 2)), torch.ones(1, 2)
+        >>> moved(population, state, RingCells(2, "lif", v=v, refractory=0 * v), {}, 3).neuron.v
+        tensor([[1., 1.]])
+    """
+    moved: dict[str, Any] = {"v": cells.v, "refractory": cells.refractory, "w": cells.w, "u": cells.w}
+    fields = {name: moved[name].reshape(getattr(state.neuron, name).shape) for name in state.neuron._fields}
+    if "refractory" in fields and not population.neuron._pauses:
+        fields["refractory"] = state.neuron.refractory
+    shape = state.neuron.v.shape
+    decaying = {name: current.reshape(shape) for name, current in currents.items() if current is not None}
+    background = tuple(
+        before._replace(step=before.step + steps) if type(each) is PoissonDrive and each.enabled else before
+        for each, before in zip(population.background.values(), state.background, strict=True)
+    )
+    return state._replace(
+        neuron=type(state.neuron)(**fields), dendrite={**state.dendrite, **decaying}, background=background
+    )
