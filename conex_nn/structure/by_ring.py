@@ -10,23 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.dendrites import Drive
 from conex_nn.functional.leak import decay_factor
 from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
-from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
+from conex_nn.neurons import ConstantDrive, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.population import PopulationState
+from conex_nn.structure.ring_parts import MODELS, backgrounds, drives, known, simple
 from conex_nn.structure.sampler import Samples
-from conex_nn.surrogate import Surrogate
-from conex_nn.synapses import Dense, OneToOne, Sparse
+from conex_nn.synapses import Dense, OneToOne
 
 __all__ = ["RingLoop"]
 
-_MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 _LONGEST = 1 << 30  # bytes of the ring: with longer delays the step loop needs less
-_FARTHEST = 32767  # steps that the kernel can tell single edges apart by
 
 
 class RingLoop:
@@ -39,6 +36,7 @@ class RingLoop:
         idle: Edges within the part that are switched off: spikes are under way in them all the same.
 
     Example:
+        >>> from conex_nn.neurons import LIF
         >>> from conex_nn.structure.population import Population
         >>> ring = Connection(OneToOne(2, 2), "a", "a")
         >>> part = Part(("a",), (Edge("ring", "a", "a", 1),), (), 1)
@@ -72,16 +70,16 @@ class RingLoop:
         """
         if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
             return None
-        if part.streamed or not all(_known(populations[path]) for path in part.populations):
+        if part.streamed or not all(known(populations[path]) for path in part.populations):
             return None
         taken: dict[Edge, Connection] = {}
         idle: list[Edge] = []
         for edge in (*part.inner, *part.outer):
             connection = connections[edge.name]
-            known = connection.enabled and _simple(connection, populations[edge.target])
+            usable = connection.enabled and simple(connection, populations[edge.target])
             if not connection.enabled and connection.dendrite.maximum == 0:
                 idle += [edge] if edge in part.inner else []
-            elif known and (edge in part.outer or connection.delay > 0):
+            elif usable and (edge in part.outer or connection.delay > 0):
                 taken[edge] = connection
             elif edge in part.inner:
                 return None
@@ -97,10 +95,10 @@ class RingLoop:
         """Return the dtypes of constants and weights; the kernel reads all as one."""
         synapses: list[Any] = [connection.synapse for connection in self.connections.values()]
         neurons: list[Any] = [population.neuron for population in self.populations.values()]
-        backgrounds = [each for population in self.populations.values() for each in _backgrounds(population)]
+        arriving = [each for population in self.populations.values() for each in backgrounds(population)]
         constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
         constants += [each.weight for each in synapses]
-        constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in backgrounds]
+        constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in arriving]
         return {x.dtype for x in constants if x.is_floating_point()}
 
     def run(
@@ -132,7 +130,7 @@ class RingLoop:
         """
         for path, population in self.populations.items():
             state = states[path]
-            if not {*arrivals[path], *state.dendrite} <= set(_drives(population)):
+            if not {*arrivals[path], *state.dendrite} <= set(drives(population)):
                 return None
             if {x.dtype for x in (*state.neuron, *state.dendrite.values())} != {self.real}:
                 return None  # the step loop says so, or goes on in the wider type
@@ -197,7 +195,7 @@ class RingLoop:
         self, population: Any, state: PopulationState, history: Tensor | None, before: int, batch: int, dt: float
     ) -> RingCells:
         n, neuron, cells = population.shape.numel(), population.neuron, state.neuron
-        model = _MODELS[type(neuron)]
+        model = MODELS[type(neuron)]
         fired = None if history is None else _later(listed(history), before - len(history))
         flat = {"v": _flat(cells.v, batch)}
         if "u" in cells._fields:
@@ -210,7 +208,7 @@ class RingLoop:
             flat["refractory"] = _flat(left, batch)
         if "w" in cells._fields:
             flat["w"] = cells.w.reshape(-1, batch, n).clone(memory_format=torch.contiguous_format)
-        injected: list[Tensor] = [each.current for each in _backgrounds(population) if each.compartment is None]
+        injected: list[Tensor] = [each.current for each in backgrounds(population) if each.compartment is None]
         if injected:
             flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
@@ -230,7 +228,7 @@ class RingLoop:
         for path, population in self.populations.items():
             reached = {c.compartment for edge, c in self.connections.items() if edge.target == path}
             reached |= {*arrivals[path], *states[path].dendrite}
-            reached |= {each.compartment for each in _backgrounds(population)} - {None}
+            reached |= {each.compartment for each in backgrounds(population)} - {None}
             for name in population.dendrite.names:
                 if name not in reached:
                     continue
@@ -363,11 +361,6 @@ def _probe(place: int, n: int, samples: Samples) -> Probe:
     return Probe(place, neurons, samples.kept.start, samples.kept.step)
 
 
-def _backgrounds(population: Any) -> list[Any]:
-    """Return what arrives by itself and is switched on."""
-    return [each for each in population.background.values() if each.enabled]
-
-
 def _lined(axon: Tensor, batch: int) -> Tensor:
     """Return what is under way with one batch axis and one of neurons; it may be of no step at all."""
     return axon.reshape(len(axon), batch, axon.shape[1:].numel() // batch)
@@ -385,26 +378,3 @@ def _spread(value: Tensor, shape: torch.Size) -> Tensor:
 
 def _later(fired: Fired, steps: int) -> Fired:
     return fired if steps == 0 else fired._replace(step=fired.step + steps)
-
-
-def _drives(population: Any) -> list[str]:
-    """Return the compartments whose current goes into the membrane whatever its potential."""
-    return [name for name, compartment in population.dendrite.compartments.items() if type(compartment) is Drive]
-
-
-def _known(population: Any) -> bool:
-    """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens."""
-    neuron = population.neuron
-    known = type(neuron) in _MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
-    arrives = {(type(each), each.compartment) for each in _backgrounds(population)}
-    drives = _drives(population)
-    fits = arrives <= {(ConstantDrive, None), *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in drives)}
-    return known and fits and not population._active() and bool(drives)
-
-
-def _simple(connection: Connection, target: Any) -> bool:
-    """Whether the kernel knows a connection."""
-    synapse: Any = connection.synapse
-    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
-        return False
-    return connection.compartment in _drives(target) and connection._first + connection._reach <= _FARTHEST
