@@ -10,7 +10,8 @@ from conex_nn.kernels.learning import Learning
 from conex_nn.kernels.li import li_rows, li_sequence
 from conex_nn.kernels.lif import lif_rows, lif_sequence
 from conex_nn.kernels.pairs import PackedSpikes, pair_change
-from conex_nn.kernels.ring import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
+from conex_nn.kernels.ring import ring_run
+from conex_nn.kernels.ring_parts import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed
 
 __all__ = [
     "Arrivals",

@@ -23,7 +23,10 @@ from conex_nn.structure.learning_by_events import LearningPlan
 from conex_nn.structure.population import PopulationState
 from conex_nn.synapses import Delay, Dense, OneToOne, Sparse
 
-__all__ = ["EventLoop"]
+__all__ = ["EventLoop", "fires_little"]
+
+_BUSIEST = 0.25
+"""Fraction of neurons firing in a step from which dense products pay."""
 
 
 class _Wire(NamedTuple):
@@ -275,6 +278,20 @@ class EventLoop:
             lines.append(delay.push(spikes.reshape(steps, *shape), start))
         learner.time += steps
         return after._replace(rule=RuleState(wire.plan.state(made.learning, *shapes), *lines))
+
+
+def fires_little(outputs: Mapping[str, Tensor]) -> bool:
+    """Whether so few neurons fire that going on by events pays.
+
+    Args:
+        outputs: Spikes, by population [1].
+
+    Example:
+        >>> fires_little({"a": torch.tensor([0.0, 0.0, 0.0, 1.0])})
+        True
+    """
+    fired = sum(int(torch.count_nonzero(spikes)) for spikes in outputs.values())
+    return fired <= _BUSIEST * sum(spikes.numel() for spikes in outputs.values())
 
 
 class _Given:

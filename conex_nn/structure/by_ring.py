@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from conex_nn.functional.leak import decay_factor
-from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, ring_run
+from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, mostly_zeros, ring_run
 from conex_nn.neurons import ConstantDrive, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.population import PopulationState
-from conex_nn.structure.ring_parts import MODELS, backgrounds, drives, known, simple
+from conex_nn.structure.ring_parts import MODELS, backgrounds, drives, known, magnitudes, simple
 from conex_nn.structure.sampler import Samples
 from conex_nn.synapses import Dense, OneToOne
 
@@ -53,7 +53,7 @@ class RingLoop:
         idle: Sequence[Edge],
         real: torch.dtype,
     ) -> None:
-        self.part, self.connections, self.idle, self.real = part, connections, idle, real
+        self.part, self.connections, self.idle, self.real = part, dict(connections), idle, real
         self.populations = {path: populations[path] for path in part.populations}
 
     @classmethod
@@ -85,6 +85,18 @@ class RingLoop:
                 return None
         loop = cls(part, populations, taken, idle, like.dtype)
         return loop if loop._dtypes() <= {like.dtype} else None
+
+    def take(self, sequences: Mapping[str, Tensor]) -> set[Edge]:
+        """Return the connections from parts before that are taken in: those of sources that fire little.
+
+        Args:
+            sequences: Spikes of the populations before.
+        """
+        outer = [edge for edge in self.part.outer if edge in self.connections]
+        dense = [e for e in outer if not mostly_zeros(sequences[e.source].reshape(-1, sequences[e.source].shape[-1]))]
+        for edge in dense:
+            del self.connections[edge]
+        return set(outer) - set(dense)
 
     @property
     def neurons(self) -> int:
@@ -279,25 +291,27 @@ class RingLoop:
     def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
         """Translate a connection."""
         synapse: Any = connection.synapse
-        weight: Any = connection.weight
+        weight = magnitudes(connection)
         axon, steps = connection.axon, connection.axon.steps
+        reach = axon.maximum - axon.minimum
         delay, late = axon.minimum, None
         if axon.minimum < axon.maximum:
             shape: Any = synapse.source_shape
             late = (steps - delay).expand(shape).reshape(-1)
-        weight = weight.detach()
+        options: dict[str, Any] = {"factor": connection.scale, "reach": reach}
         if type(synapse) is Dense:
-            return Projection(source, channel, weight.t().contiguous(), delay, late, factor=connection.scale)
+            return Projection(source, channel, weight.t().contiguous(), delay, late, **options)
         if type(synapse) is OneToOne:
-            return Projection(source, channel, weight.reshape(-1), delay, late, factor=connection.scale)
+            return Projection(source, channel, weight.reshape(-1), delay, late, **options)
         delays = synapse.stored_delay
         if delays is not None and delays.numel() > 1:
             delay -= connection._first
+            options["reach"] += connection._first + connection._reach
             delays = delays.to(torch.int16) if delays.dtype == torch.int32 else delays
         else:
             delays = None
         return Projection(
-            source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, factor=connection.scale
+            source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, **options
         )
 
     def _sent(
@@ -326,13 +340,17 @@ class RingLoop:
             return after
 
         tails, sent = {path: tail(path, history) for path, history in histories.items()}, {}
-        for edge in (*self.connections, *self.idle):
+        lines: dict[tuple[str, int], Tensor] = {}  # connections of one source and length share a line
+        for edge in self.connections:
+            state, known = under_way[edge.name], tails[edge.source]
+            kept = len(state.axon)
+            if (edge.source, kept) not in lines:
+                lines[edge.source, kept] = known if kept == len(known) else known[len(known) - kept :].clone()
+            sent[edge.name] = state._replace(axon=lines[edge.source, kept].reshape(state.axon.shape))
+        for edge in self.idle:
             state = under_way[edge.name]
-            if edge in self.connections:
-                axon = tails[edge.source][len(tails[edge.source]) - len(state.axon) :]
-            else:
-                axon = tail(edge.source, _lined(state.axon, batch))
-            sent[edge.name] = state._replace(axon=axon.reshape(state.axon.shape))
+            after = tail(edge.source, _lined(state.axon, batch))
+            sent[edge.name] = state._replace(axon=after.reshape(state.axon.shape))
         return sent
 
 

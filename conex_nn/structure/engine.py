@@ -1,25 +1,26 @@
 """Run the flat graph of a network over time, part by part."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves
 
-from conex_nn.kernels import mostly_zeros
-from conex_nn.structure.by_events import EventLoop
+from conex_nn.structure.by_events import EventLoop, fires_little
 from conex_nn.structure.by_ring import RingLoop
-from conex_nn.structure.connection import Connection, ConnectionState, Projector
+from conex_nn.structure.connection import Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.listeners import Listeners
-from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
+from conex_nn.structure.network import Network, NetworkState
+from conex_nn.structure.on_the_way import read_on_the_way
+from conex_nn.structure.population import Population, Source, StepObserver
 from conex_nn.structure.profile import loop_mark
-from conex_nn.structure.sampler import Sampler, Samples
+from conex_nn.structure.sampler import Samples
 
 __all__ = ["Network", "NetworkState", "run"]
 
@@ -32,69 +33,6 @@ _MANY = 4000
 """Neurons from which a part is run by the kernel that divides a sample among threads, where both can."""
 _TRIAL = 32
 """Steps after which a run of more samples looks how much fires."""
-_BUSIEST = 0.25
-"""Fraction of neurons firing in a step from which dense products pay."""
-
-
-class NetworkState(NamedTuple):
-    """Fast state of a network."""
-
-    populations: dict[str, PopulationState]
-    """Of each population, by address."""
-    connections: dict[str, ConnectionState]
-    """What is under way in each connection, by address."""
-
-
-@dataclass
-class Network:
-    """A network as it is run: flat, with addresses.
-
-    Args:
-        populations: By address.
-        connections: By address.
-        parts: What advances together, in order.
-        observers: Who wants to see the steps of a population, by its address.
-        listeners: Who wants to see the currents of a connection, by its address.
-        spike_listeners: Who wants the spikes of a population, dense or as events, with the length of a step [ms], by
-            its address.
-        samplers: Who wants potentials of a population now and then, by its address.
-        block: Most steps of a block, to force a smaller one than the loops allow [1].
-        by_events: Whether loops run by events where they can; None for where it pays.
-
-    Example:
-        >>> Network({}, {}, []).parts
-        []
-    """
-
-    populations: Mapping[str, Population | Source]
-    connections: Mapping[str, Connection]
-    parts: list[Part]
-    observers: Mapping[str, StepObserver] = field(default_factory=dict)
-    listeners: Mapping[str, Callable[[Tensor], None]] = field(default_factory=dict)
-    spike_listeners: Mapping[str, Callable[[Tensor | Events, float], None]] = field(default_factory=dict)
-    samplers: Mapping[str, Sequence[Sampler]] = field(default_factory=dict)
-    block: int | None = None
-    by_events: bool | None = None
-
-    def keeps_events(self, like: Tensor) -> bool:
-        """Whether a run without gradients makes lists of spikes rather than a number for each step and neuron.
-
-        Args:
-            like: Of the dtype and on the device of a run.
-        """
-        if self.by_events is False or self.block is not None or self.observers or self.listeners:
-            return False
-        parts = [part for part in self.parts if not isinstance(self.populations[part.populations[0]], Source)]
-        return all(
-            part.block is not None and RingLoop.of(part, self.populations, self.connections, like=like) is not None
-            for part in parts
-        )
-
-
-def _sparse(outputs: Mapping[str, Tensor]) -> bool:
-    """Whether so few neurons fire that going on by events pays."""
-    fired = sum(int(torch.count_nonzero(spikes)) for spikes in outputs.values())
-    return fired <= _BUSIEST * sum(spikes.numel() for spikes in outputs.values())
 
 
 def run(
@@ -131,8 +69,9 @@ def run(
     steps = len(clock)
     if torch.is_grad_enabled():
         return _run_chunk(network, inputs, state, clock=clock, dt=dt, wanted=wanted, learning=learning)
-    network = replace(network, parts=[_read_on_the_way(part, network, inputs, learning) for part in network.parts])
-    chunk = steps if _all_is_kept(network, wanted) else _chunk(network, clock)
+    network = replace(network, parts=[read_on_the_way(part, network, inputs, learning) for part in network.parts])
+    whole = _all_is_kept(network, wanted) or (not inputs and network.keeps_events(clock))
+    chunk = steps if whole else _chunk(network, clock)
     outputs: dict[str, Tensor] = {}
     for begin in range(0, steps, chunk):
         piece = {path: xs[begin : begin + chunk] for path, xs in inputs.items()}
@@ -147,27 +86,6 @@ def run(
             outputs[path][begin : begin + chunk] = y
         del ys, y  # before the next are made
     return outputs, state
-
-
-def _read_on_the_way(part: Part, network: Network, inputs: Mapping[str, Tensor], learning: Learning | None) -> Part:
-    """Return a part whose sparse inputs are read while its neurons compete, so that no sequence of currents is made."""
-    edges, path = (*part.streamed, *part.outer), part.populations[0]
-    if not part.outer or part.inner or network.by_events is False or network.block is not None:
-        return part
-    if path in network.observers or path in network.samplers or (learning is not None and path in learning.reads_v):
-        return part
-    for edge in edges:
-        connection: Any = network.connections[edge.name]
-        late = connection.axon.minimum < connection.axon.maximum or connection.dendrite.maximum > 0
-        if edge.source not in inputs or edge.name in network.listeners or late:
-            return part
-        if not mostly_zeros(inputs[edge.source].reshape(-1, connection.synapse.source_shape.numel())):
-            return part
-    changed = replace(part, outer=(), streamed=edges)
-    learners = {} if learning is None else {e.name: learning.steps[e.name] for e in edges if e.name in learning.steps}
-    like = inputs[edges[0].source]
-    loop = EventLoop.of(changed, network.populations, network.connections, like=like, learners=learners)
-    return part if loop is None or not competes(network.populations[path]) else changed
 
 
 def _all_is_kept(network: Network, wanted: set[str]) -> bool:
@@ -263,7 +181,7 @@ class _Chunk:
             return
         arrivals: dict[str, dict[str, Tensor]] = {path: {} for path in part.populations}
         ring = self._ring(part)
-        taken = set() if ring is None else {edge for edge in part.outer if edge in ring.connections}
+        taken = set() if ring is None else ring.take(self.sequences)
         self._arrive(set(part.outer) - taken, part, arrivals)
         if ring is not None and self._by_ring(ring, arrivals):
             return
@@ -358,7 +276,7 @@ class _Chunk:
         samples = self.clock[0].numel()
         under_way = {edge.name: self.connections[edge.name].axon for edge in part.inner}
         always = network.by_events or bool(learners) or not part.inner or samples <= _FEW
-        if not always and not _sparse(under_way):
+        if not always and not fires_little(under_way):
             return 0
         size = self.steps if always else _TRIAL
         for begin in range(0, self.steps, size):
@@ -374,7 +292,7 @@ class _Chunk:
             self.connections |= sent
             for p, spikes in outputs.items():
                 pieces[p].append(spikes)
-            if begin + steps < self.steps and not _sparse(outputs):
+            if begin + steps < self.steps and not fires_little(outputs):
                 return begin + steps
         return self.steps
 

@@ -276,7 +276,7 @@ class _OfPopulation(_Watch):
         if self.neurons is None:
             v, layout["axes"] = v.unflatten(-1, self.shape), len(self.shape)
         last = self.recording.last
-        self.recording.put(self.key("v"), v if last is None else v[-last:], steps=steps, **layout)
+        self.recording.put(self.key("v"), v if last is None else v[-last:].clone(), steps=steps, **layout)
 
     def forget(self) -> None:
         """Forget the steps of a run that came to no end."""

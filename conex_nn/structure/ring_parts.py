@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from torch import Tensor
+
 from conex_nn.dendrites import Drive
 from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
 from conex_nn.structure.connection import Connection
 from conex_nn.surrogate import Surrogate
 from conex_nn.synapses import Dense, OneToOne, Sparse
 
-__all__ = ["MODELS", "backgrounds", "drives", "known", "simple"]
+__all__ = ["MODELS", "backgrounds", "drives", "known", "magnitudes", "simple"]
 
 MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 """Models of neurons, under the names that the kernel has for them."""
@@ -63,6 +65,25 @@ def known(population: Any) -> bool:
         *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in straight),
     }
     return familiar and fits and not population._active() and bool(straight)
+
+
+def magnitudes(connection: Connection) -> Tensor:
+    """Return the weights in force, which are copied only where one that has to be a magnitude is negative.
+
+    Args:
+        connection: A connection.
+
+    Example:
+        >>> import torch
+        >>> magnitudes(Connection(OneToOne(2, 2, weight=torch.tensor([1.0, 2.0])), "a", "b", inhibitory=True))
+        tensor([1., 2.])
+    """
+    synapse: Any = connection.synapse
+    weight = synapse.weight_in_force().detach()
+    if not connection.inhibitory or not weight.numel() or bool(weight.min() >= 0):
+        return weight
+    positive: Any = connection.weight
+    return positive.detach()
 
 
 def simple(connection: Connection, target: Any) -> bool:

@@ -31,7 +31,9 @@ Record = str | Iterable[str] | Mapping[str, str | Iterable[str]]
 _ROWS = 4096
 """Steps times samples of a stretch at most: enough to keep matrix products busy."""
 _NUMBERS = 1 << 25
-"""Steps times samples times neurons of a stretch at most: what it takes in memory for a while, unless events do."""
+"""Steps times samples times neurons of a stretch at most: what it takes in memory for a while."""
+_ROWS_OF_EVENTS, _NUMBERS_OF_EVENTS = 1 << 14, 1 << 28
+"""The same where only events are made, which take little: how often a bar moves, and a second key press is heard."""
 
 
 def simulated(
@@ -141,8 +143,8 @@ def _stretch(network: Network, lead: Tensor) -> int:
     """
     samples = max(1, lead.numel())
     numbers = samples * sum(population.shape.numel() for population in network.populations.values())
-    rows = -(-_ROWS // samples)
-    return rows if network.keeps_events(lead) else max(1, min(rows, _NUMBERS // max(1, numbers)))
+    rows, most = (_ROWS, _NUMBERS) if not network.keeps_events(lead) else (_ROWS_OF_EVENTS, _NUMBERS_OF_EVENTS)
+    return max(1, min(-(-rows // samples), most // max(1, numbers)))
 
 
 def _recordings(

@@ -291,7 +291,7 @@ def test_a_run_that_failed_is_forgotten():
         if len(seen) == 9:
             raise RuntimeError("stop")
 
-    with net.record("v1.inh", "v", "spikes") as rec:
+    with net.record("v1.inh", "v", "refractory", "spikes") as rec:
         net._observers["v1.inh"].append(fail)
         with pytest.raises(RuntimeError, match="stop"):
             net(XS)

@@ -73,6 +73,7 @@ def test_nest_has_brunels_network():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # by the libraries that Brian2 is made of
 def test_brian_fires_as_published():
     pytest.importorskip("sympy")
     from tasks.bench import in_brian
