@@ -16,7 +16,7 @@ from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import Learning
 from conex_nn.structure.listeners import Listeners
-from conex_nn.structure.network import Network, NetworkState
+from conex_nn.structure.network import FEW, Network, NetworkState
 from conex_nn.structure.on_the_way import read_on_the_way
 from conex_nn.structure.population import Population, Source, StepObserver
 from conex_nn.structure.profile import loop_mark
@@ -27,8 +27,6 @@ __all__ = ["Network", "NetworkState", "run"]
 _ROWS = 4096
 """Rows, time by batch, that a chunk of a run without gradients has at least: enough to keep matrix products busy."""
 
-_FEW = 8
-"""Samples up to which events always pay."""
 _MANY = 4000
 """Neurons from which a part is run by the kernel that divides a sample among threads, where both can."""
 _TRIAL = 32
@@ -218,7 +216,7 @@ class _Chunk:
         busy = (*network.listeners, *self.learning.steps, *self.learning.sequences)
         if {edge.name for edge in edges} & set(busy):
             return None
-        if self.clock[0].numel() > _FEW and not network.by_events:
+        if self.clock[0].numel() > FEW and not network.by_events:
             return None
         ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
         sampled = network.samplers.keys() & set(part.populations)
@@ -275,7 +273,7 @@ class _Chunk:
             return 0
         samples = self.clock[0].numel()
         under_way = {edge.name: self.connections[edge.name].axon for edge in part.inner}
-        always = network.by_events or bool(learners) or not part.inner or samples <= _FEW
+        always = network.by_events or bool(learners) or not part.inner or samples <= FEW
         if not always and not fires_little(under_way):
             return 0
         size = self.steps if always else _TRIAL

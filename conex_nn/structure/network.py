@@ -13,7 +13,10 @@ from conex_nn.structure.graph import Part
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
 from conex_nn.structure.sampler import Sampler
 
-__all__ = ["Network", "NetworkState"]
+__all__ = ["FEW", "Network", "NetworkState"]
+
+FEW = 8
+"""Samples up to which events always pay."""
 
 
 class NetworkState(NamedTuple):
@@ -63,6 +66,8 @@ class Network:
             like: Of the dtype and on the device of a run.
         """
         if self.by_events is False or self.block is not None or self.observers or self.listeners:
+            return False
+        if like[0].numel() > FEW and not self.by_events:
             return False
         parts = [part for part in self.parts if not isinstance(self.populations[part.populations[0]], Source)]
         return all(

@@ -10,8 +10,10 @@ from torch.utils._pytree import tree_flatten
 
 import conex_nn as cx
 from conex_nn.kernels import ring
+from conex_nn.structure.by_events import EventLoop
 from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.engine import run
+from conex_nn.structure.population import Population
 
 T = 1000
 
@@ -168,7 +170,7 @@ def test_any_number_of_threads_gives_the_same(monkeypatch):
 def test_a_simulation_by_events_makes_no_number_for_each_step_and_neuron(monkeypatch):
     net = background(exc=4000)
     shapes = []
-    monkeypatch.setattr("conex_nn.structure.engine.Population.advance", lambda *_, **__: shapes.append(1))
+    monkeypatch.setattr(Population, "advance", lambda *_, **__: shapes.append(1))
     result = net.simulate(200, record=["v1.exc"], progress=False)
     assert not shapes
     assert result.events["v1.exc"].steps == 200
@@ -207,7 +209,7 @@ def seen(steps=60, *batch):
 @pytest.fixture
 def always_by_ring(monkeypatch):
     """Let the kernel of ring buffers run what the kernel for small loops could."""
-    monkeypatch.setattr("conex_nn.structure.engine.EventLoop.of", lambda *_, **__: None)
+    monkeypatch.setattr(EventLoop, "of", lambda *_, **__: None)
 
 
 @pytest.mark.parametrize("batch", [(), (3,), (2, 2)])
