@@ -20,7 +20,7 @@ def test_each_case_has_its_rival():
     assert suite.takes_part("brian2", "cuba")
     assert not suite.takes_part("nest", "cuba")
     assert all(suite.takes_part("conex_nn", case) for case in suite.cases)
-    assert suite.calls(suite.cases["0.1"]) == pytest.approx(100.0)  # steps of 0.1 ms
+    assert suite.calls(suite.cases["0.1"]) == pytest.approx(1000.0)  # steps of 0.1 ms
 
 
 def test_a_suite_without_products_has_no_floor():
