@@ -4,7 +4,7 @@ There is no gradient here. Unlike :mod:`conex_nn.kernels.events` it knows synapt
 synapses and all models of neurons, divides a single sample among threads, and gives back who fired, not rows of zeros.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -36,7 +36,6 @@ def ring_run(
     real: torch.dtype,
     before: int = 0,
     probes: Sequence[Probe] = (),
-    progress: Callable[[int], None] | None = None,
 ) -> tuple[list[Fired], list[Tensor]]:
     """Advance populations.
 
@@ -50,7 +49,6 @@ def ring_run(
         real: Type of all floating tensors.
         before: Number of steps before the first whose spikes may be under way [1].
         probes: Neurons whose potentials are wanted.
-        progress: Called now and then with the number of steps that are done.
 
     Returns:
         Who fired in each population, and the potentials that the probes saw, ``(looks, batch, neurons)`` [mV].
@@ -132,8 +130,6 @@ def ring_run(
             if k
         ]
         logged.zero_()
-        if progress is not None:
-            progress(min(max(t, 0), steps))
     return _sorted(fetched, cells, firsts), seen
 
 
@@ -199,7 +195,6 @@ def _cells(
         "given_values": table.at(values),
         "chunks": chunks[0],
         "chunks_end": chunks[1],
-        "spikes": 0,
         "injected": table.at(each.injected),
         "injected_period": 0 if each.injected is None else each.injected.numel(),
     }

@@ -33,7 +33,7 @@ _ROWS = 4096
 _NUMBERS = 1 << 25
 """Steps times samples times neurons of a stretch at most: what it takes in memory for a while."""
 _ROWS_OF_EVENTS, _NUMBERS_OF_EVENTS = 1 << 14, 1 << 28
-"""The same where only events are made, which take little: how often a bar moves, and a second key press is heard."""
+"""The same where only events are made, which take little: how often the bar moves, and Ctrl-C is heeded."""
 
 
 def simulated(

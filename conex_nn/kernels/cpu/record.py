@@ -36,7 +36,7 @@ POPULATION, CONNECTION = 18, 12
 RING = {
     "cells": (
         "n", "first", "model", "rows", "period", "v", "left", "w", "currents", "soft", "channels", "channels_end",
-        "given", "given_events", "given_values", "chunks", "chunks_end", "spikes", "injected", "injected_period",
+        "given", "given_events", "given_values", "chunks", "chunks_end", "injected", "injected_period",
     ),
     "channel": (
         "n", "ring", "links", "links_end", "current", "keep", "keep_period", "factor", "factor_period", "outside",

@@ -32,7 +32,6 @@ from conex_nn.kernels.cpu.ring_fields import (
     RING,
     SIZE,
     SOURCE,
-    SPIKES,
     N,
     V,
 )
@@ -47,7 +46,6 @@ def run(real):
     (send, ready), list_events = make_send(real), make_list(real)
     receive, start, clear = make_receive(real)
     advance = make_advance(real)
-    one = real(1)
 
     @inline
     def deliver(links, channel, cells, chunks, t, b, part, parts, batch, slots, before, events, counts, total, fired):
@@ -178,10 +176,6 @@ def run(real):
                                 for k in range(number):
                                     here[k] += chunk[1]
                                 counts[b * chunks[0] + c] = number
-                                if each[SPIKES] != 0:
-                                    out = as_pointer(each[SPIKES], real)
-                                    for k in range(number):
-                                        out[(t * batch + b) * each[N] + types.int64(here[k])] = one
                         elif q < sends:
                             if t < steps:
                                 b, rest = q // (channels_number * parts), q % (channels_number * parts)
