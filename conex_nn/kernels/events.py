@@ -176,10 +176,9 @@ def lif_loop(
     potentials = [_copied(each.v) if id(each) in kept else each.v for each in cells]
     left = [_copied(each.refractory.to(real)) if id(each) in kept else each.v for each in cells]
     learns = bool(late) or any(each.increment is not None for each in cells)
-    uniform = not learns and all(each.rows.shape[1] == 1 for each in neurons)
-    pauses = any(each.pauses for each in neurons)
     for p, each in enumerate(cells):
-        rows = each.rows if uniform else each.rows.expand(-1, sizes[p])
+        competes = each.winners > 0 or each.theta is not None
+        rows = each.rows.expand(-1, sizes[p]) if competes else each.rows
         current, stride = each.current, 0
         if current is not None:
             constant = steps > 1 and current.stride(0) == 0
@@ -190,6 +189,7 @@ def lif_loop(
             table.at(left[p]), table.at(spikes[p]), int(each.soft_reset), sum(sizes[:p]),
             sum(link.target < p for link in links), sum(link.target <= p for link in links), each.winners,
             table.at(each.theta), table.at(each.increment), table.at(each.fall), int(each.given is not None),
+            int(each.pauses),
         ]  # fmt: skip
     for link in ordered:
         table.rows += [
@@ -206,7 +206,7 @@ def lif_loop(
     if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
         arrays = (table.tensor(), *working, torch.zeros(1, dtype=torch.int64))
-        launch("events.loop", (uniform, pauses), real, numbers, arrays, work, scalars=(dt,))
+        launch("events.loop", (), real, numbers, arrays, work, scalars=(dt,))
         return spikes, potentials, left
     learners = [link for link in ordered if link.learning is not None]
     room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)

@@ -27,6 +27,7 @@ class _Process:
 
     def __init__(self, suite: str, contestant: str, case: str, seed: int, cache: str | None = None) -> None:
         environment = dict(os.environ)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the first call is not to be Python's compiling of libraries
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         if cache is not None:
             environment |= {"CONEX_NN_CACHE": cache, "TRITON_CACHE_DIR": cache}

@@ -7,6 +7,8 @@ before are done. A thread takes the same pieces at every step, so that what they
 others when it has none left: any number of threads can come.
 """
 
+import functools
+
 from numba import types
 
 from conex_nn.kernels.cpu import record as of
@@ -20,6 +22,7 @@ from conex_nn.kernels.cpu.traces import make_list
 __all__ = ["learning_loop", "loop", "project"]
 
 
+@functools.cache
 def make_add(real):
     """Make what adds the weights of one source neuron, a row or a list of edges, to the currents."""
 
@@ -71,14 +74,15 @@ def project(real):
     return kernel
 
 
-def make_sample(real, uniform, pauses):
+def make_sample(real):
     """Make one step of all populations of one sample."""
     add_row, add_edges = make_add(real)
     add_four = make_add_four(real)
     list_events = make_list(real)
     zero, one = real(0), real(1)
-    step = make_step(real, uniform, pauses)
-    compete = make_compete(real, uniform, pauses)
+    of_one, of_each = make_step(real, True, False), make_step(real, False, False)
+    pausing_as_one, pausing = make_step(real, True, True), make_step(real, False, True)
+    compete = make_compete(real)
 
     @sweep
     def copy(current, source, n):
@@ -168,8 +172,23 @@ def make_sample(real, uniform, pauses):
                     current, decay, gain, drive, threshold, reset, pause, v, left, spikes, as_pointer(record[14], real),
                     record[14] != 0, order, record[13], dt, soft, n,
                 )  # fmt: skip
+            elif record[18] != 0 and period == 1:
+                pausing_as_one(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
+            elif record[18] != 0:
+                pausing(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
+            elif period == 1:
+                of_one(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
             else:
-                step(
+                of_each(
                     current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
                     False, n,
                 )  # fmt: skip
@@ -178,9 +197,9 @@ def make_sample(real, uniform, pauses):
     return sample
 
 
-def loop(real, uniform, pauses):
+def loop(real):
     """Make the kernel that advances populations over a sequence; a chunk is a sample."""
-    sample = make_sample(real, uniform, pauses)
+    sample = make_sample(real)
 
     def kernel(args):
         steps, batch, populations, slots, width = args[1], args[2], args[3], args[4], args[5]
@@ -203,7 +222,7 @@ def loop(real, uniform, pauses):
 
 def learning_loop(real):
     """Make the kernel that advances populations whose connections, or thresholds, learn at every step."""
-    sample = make_sample(real, False, True)  # it takes seconds to compile: one variant is for all
+    sample = make_sample(real)
     remember, learn, factors, scale = make_learning(real)
 
     @inline

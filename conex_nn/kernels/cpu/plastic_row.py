@@ -1,5 +1,7 @@
 """How a row of weights, those of one source neuron, learns: what a step adds to it, and what it has to keep to."""
 
+import functools
+
 from numba import types
 
 from conex_nn.kernels.cpu.intrinsics import inline, sweep
@@ -9,6 +11,7 @@ __all__ = ["make_add_four", "make_change", "make_row", "make_rows"]
 _TINY = 1e-30
 
 
+@functools.cache
 def make_change(real, bound):
     """Make the change of one weight by one step: of no bound (0), soft (1), soft with an exponent (2), product (3)."""
     zero = real(0)
@@ -78,6 +81,7 @@ def make_row(real, bound):
     return change, weights, eligibility, few_weights, few_eligibility
 
 
+@functools.cache
 def make_add_four(real):
     """Make what adds four rows at once: what they are added to is then read and written once for all."""
 
@@ -89,6 +93,7 @@ def make_add_four(real):
     return add_four
 
 
+@functools.cache
 def make_rows(real):
     """Make the passes over a row: clear, add, multiply, decay, clip, scale, and their sums."""
     zero, tiny = real(0), real(_TINY)

@@ -30,7 +30,7 @@ FIELDS = (
 LEARNER = len(FIELDS)
 """Integers of such a row."""
 
-POPULATION, CONNECTION = 18, 12
+POPULATION, CONNECTION = 19, 12
 """Integers of the rows of populations and of connections."""
 
 RING = {
