@@ -109,7 +109,7 @@ def widths() -> tuple[list[RingCells], list[Channel], list[Projection], list[Pro
         RingCells(4, "lif", rows, torch.zeros(2, 4), torch.zeros(2, 4), before=past),
         RingCells(3, "lif", rows, torch.zeros(2, 3), torch.zeros(2, 3), before=None),
     ]
-    channels = [Channel(1, outside=torch.full((1, 2, 4), 0.25).expand(6, 2, 4)), Channel(2)]
+    channels = [Channel(1, outside=torch.full((1, 2, 4), 0.25).expand(8, 2, 4)), Channel(2)]
     begins, short = torch.tensor([0, 2, 2, 5]), torch.tensor([0, 1, 3, 4, 6], dtype=torch.int32)
     targets, weight = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([0.5, 1.0, 2.0, -0.25, 0.75])
     delays, more = torch.tensor([0, 1, 0, 2, 1]), torch.tensor([0, 2, 1, 0, 1, 2])
@@ -133,7 +133,7 @@ def check_widths(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
     found = []
     for each in (_run_cpu, run):
         cells, channels, links, probes = widths()
-        options = {"steps": 6, "batch": 2, "dt": 1.0, "real": torch.float32, "before": 2, "probes": probes}
+        options = {"steps": 8, "batch": 2, "dt": 1.0, "real": torch.float32, "before": 2, "probes": probes}
         fired, seen = each(cells, channels, links, **options)
         found.append((fired[1:], seen, [population.v for population in cells[1:]]))
     if not all(len(fired.step) for fired in found[0][0]):
