@@ -148,7 +148,7 @@ def check_refusals(run: Callable[..., Any]) -> None:
     try:
         run([cells], [Channel(0)], [Projection(0, 0, link, 1)], steps=1, batch=1, dt=1.0, real=torch.float32)
     except ValueError as error:
-        if "finite weights [nA]" not in str(error):
+        if "finite weights [nA] and spikes [1]" not in str(error):
             raise AssertionError(str(error)) from error
     else:
         raise AssertionError("a weight that is not a number was taken")

@@ -7,8 +7,10 @@ the device too. There is room for all neurons to fire in each of the steps after
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
+import triton
 from torch import Tensor
 
 from conex_nn.kernels.gpu.layout import precision
@@ -46,56 +48,93 @@ def run(
 ) -> tuple[list[Fired], list[Tensor]]:
     """Advance populations; ``conex_nn.kernels.ring_run`` says of what."""
     device = next(each.v.device for each in cells if each.v is not None)
-    tables = Tables(
-        cells, channels, projections, steps=steps, batch=batch, real=real, before=before, probes=probes, device=device,
-        block=_BLOCK,
-    )  # fmt: skip
-    room = max(1, batch * tables.own)
-    length = max(1, min(_RECORDED, steps, _SPIKES // room))
-    period = max(1, min(_STEPS, -(-steps // length) * length, _SPIKES // room) // length) * length
-    clock = torch.zeros(1, dtype=torch.int64, device=device)
-    log = torch.empty(period + 1, room, dtype=torch.int32, device=device)
-    logged = torch.zeros(period + 1, dtype=torch.int32, device=device)
-    sizes = {"real": precision(real)[1], "enable_fp_fusion": False}
-    programs = 2 if device.type == "cpu" else _PROGRAMS
-    parts = max(1, min(64, tables.longest_row // _PIECE))
-
-    def sends(offset: int) -> None:
-        send[programs,](
-            tables.cells, tables.links, tables.firsts, clock, log, logged, *tables.given,
-            offset, steps, batch, tables.total, tables.slots, room, period, len(cells), tables.links_of, parts,
-            block=_EDGES, wide=tables.wide, **sizes,
-        )  # fmt: skip
-
-    def advances(offset: int) -> None:
-        pieces = len(tables.chunks)
-        advance[pieces * batch,](
-            tables.cells, tables.channels, tables.draws, tables.chunks, clock, log, logged,
-            offset, steps, batch, tables.total, tables.slots, room, period, pieces, dt, block=_BLOCK, **sizes,
-        )  # fmt: skip
-        if probes:
-            look[len(probes) * batch,](
-                tables.probes, tables.cells, clock, offset, steps, batch, len(probes), block=_BLOCK, **sizes
-            )
-
-    def stretch() -> None:
-        for offset in range(length):
-            sends(offset)
-            advances(offset)
-        clock.add_(length)
-
-    fetched: list[tuple[Tensor, Tensor]] = []
-    with torch.cuda.device_of(clock):
-        sends(-1)
-        advances(steps)  # nothing happens, but all is compiled when launches are recorded
-        replay = _recorded(stretch, device) if steps > length else stretch
-        for begin in range(0, steps, period):
-            log[0], logged[0] = log[period], logged[period]
-            logged[1:].zero_()
-            for _ in range(begin, min(steps, begin + period), length):
+    options: dict[str, Any] = {"steps": steps, "batch": batch, "real": real, "device": device}
+    tables = Tables(cells, channels, projections, probes, before=before, **options)
+    launches = _Launches(tables, populations=len(cells), probes=len(probes), dt=dt, **options)
+    fetched = []
+    with torch.cuda.device_of(tables.cells):
+        launches.send(-1)
+        launches.advance(steps)  # nothing happens, but all is compiled when launches are recorded
+        replay = _recorded(launches.several, device) if steps > launches.length else launches.several
+        for begin in range(0, steps, launches.period):
+            end = min(steps, begin + launches.period)
+            launches.forget()
+            for _ in range(begin, end, launches.length):
                 replay()
-            fetched.append(_fetch(log[1:], logged[1:], begin))
+            fetched.append(launches.fetch(begin))
     return tables.sorted(fetched), tables.seen
+
+
+class _Launches:
+    """The launches of a run, and the lists that they make of who fires."""
+
+    def __init__(
+        self,
+        tables: Tables,
+        *,
+        populations: int,
+        probes: int,
+        steps: int,
+        batch: int,
+        dt: float,
+        real: torch.dtype,
+        device: torch.device,
+    ) -> None:
+        self.tables, self.steps, self.batch, self.dt = tables, steps, batch, dt
+        self.populations, self.probes = populations, probes
+        self.chunks = tables.chunks(_BLOCK)
+        self.room = batch * tables.total
+        self.length = max(1, min(_RECORDED, steps, _SPIKES // self.room))
+        most = min(_STEPS, -(-steps // self.length) * self.length, _SPIKES // self.room)
+        self.period = max(1, most // self.length) * self.length
+        self.clock = torch.zeros(1, dtype=torch.int64, device=device)
+        self.log = torch.empty(self.period + 1, self.room, dtype=torch.int32, device=device)
+        self.logged = torch.zeros(self.period + 1, dtype=torch.int32, device=device)
+        self.programs = _PROGRAMS if device.type == "cuda" else 2
+        self.options = {"real": precision(real)[1], "enable_fp_fusion": False}
+
+    def send(self, offset: int) -> None:
+        """Send what was fired in the step before that which is so far from the clock."""
+        tables, parts = self.tables, max(1, min(64, self.tables.longest_row // _PIECE))
+        send[self.programs,](
+            tables.cells, tables.links, tables.firsts, self.clock, self.log, self.logged, *tables.given,
+            offset, self.steps, self.batch, tables.total, tables.slots, self.room, self.period, self.populations,
+            tables.links_of, parts,
+            block=_EDGES, wide=triton.next_power_of_2(max(2, self.populations)), **self.options,
+        )  # fmt: skip
+
+    def advance(self, offset: int) -> None:
+        """Advance all neurons by that step, and look at some."""
+        tables, pieces = self.tables, len(self.chunks)
+        advance[pieces * self.batch,](
+            tables.cells, tables.channels, tables.draws, self.chunks, self.clock, self.log, self.logged,
+            offset, self.steps, self.batch, tables.total, tables.slots, self.room, self.period, pieces, self.dt,
+            block=_BLOCK, **self.options,
+        )  # fmt: skip
+        if self.probes:
+            look[self.probes * self.batch,](
+                tables.probes, tables.cells, self.clock, offset, self.steps, self.batch, self.probes,
+                block=_BLOCK, **self.options,
+            )  # fmt: skip
+
+    def several(self) -> None:
+        """Launch as many steps as are recorded together; those after the last do nothing."""
+        for offset in range(self.length):
+            self.send(offset)
+            self.advance(offset)
+        self.clock.add_(self.length)
+
+    def forget(self) -> None:
+        """Make room in the lists, but for the last step, whose spikes are not sent yet."""
+        self.log[0], self.logged[0] = self.log[-1], self.logged[-1]
+        self.logged[1:].zero_()
+
+    def fetch(self, begin: int) -> tuple[Tensor, Tensor]:
+        """Return step and number of each neuron that fired, of lists that begin at some step."""
+        counts = self.logged[1:].long()
+        row = torch.arange(len(counts), device=counts.device).repeat_interleave(counts)
+        place = torch.arange(len(row), device=counts.device) - (counts.cumsum(0) - counts)[row]
+        return row + begin, self.log[row + 1, place].long()
 
 
 def _recorded(launches: Callable[[], None], device: torch.device) -> Callable[[], None]:
@@ -110,11 +149,3 @@ def _recorded(launches: Callable[[], None], device: torch.device) -> Callable[[]
         graph.capture_end()
     torch.cuda.current_stream().wait_stream(stream)
     return graph.replay
-
-
-def _fetch(log: Tensor, logged: Tensor, begin: int) -> tuple[Tensor, Tensor]:
-    """Return step and number of each neuron that fired."""
-    counts = logged.long()
-    row = torch.arange(len(log), device=log.device).repeat_interleave(counts)
-    place = torch.arange(len(row), device=log.device) - (counts.cumsum(0) - counts)[row]
-    return row + begin, log[row, place].long()
