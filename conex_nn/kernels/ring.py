@@ -6,6 +6,7 @@ synapses and all models of neurons, divides a single sample among threads, and g
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -37,7 +38,10 @@ def ring_run(
     before: int = 0,
     probes: Sequence[Probe] = (),
 ) -> tuple[list[Fired], list[Tensor]]:
-    """Advance populations.
+    """Advance populations, on the device where their state is.
+
+    Spikes are added up in the order of their sources on the CPU, and as whole numbers of a unit so small that no sum
+    exceeds 62 bits on a GPU: there, too, results are the same each time.
 
     Args:
         cells: The populations; their state is moved in place.
@@ -51,7 +55,8 @@ def ring_run(
         probes: Neurons whose potentials are wanted.
 
     Returns:
-        Who fired in each population, and the potentials that the probes saw, ``(looks, batch, neurons)`` [mV].
+        Who fired in each population, in memory of the CPU, and the potentials that the probes saw,
+        ``(looks, batch, neurons)`` [mV].
 
     Example:
         >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
@@ -62,6 +67,24 @@ def ring_run(
         >>> fired[0].step, fired[0].neuron
         (tensor([0, 1, 2], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
     """
+    device = next((each.v.device.type for each in cells if each.v is not None), "cpu")
+    return _RUN_ON[device](
+        cells, channels, projections, steps=steps, batch=batch, dt=dt, real=real, before=before, probes=probes
+    )
+
+
+def _run_cpu(
+    cells: Sequence[RingCells],
+    channels: Sequence[Channel],
+    projections: Sequence[Projection],
+    *,
+    steps: int,
+    batch: int,
+    dt: float,
+    real: torch.dtype,
+    before: int,
+    probes: Sequence[Probe],
+) -> tuple[list[Fired], list[Tensor]]:
     threads = torch.get_num_threads()
     total = sum(each.n for each in cells if each.model != "given")
     divides = threads > 1 and total * batch >= _WORTH
@@ -131,6 +154,15 @@ def ring_run(
         ]
         logged.zero_()
     return _sorted(fetched, cells, firsts), seen
+
+
+def _run_cuda(*inputs: Any, **options: Any) -> tuple[list[Fired], list[Tensor]]:
+    from conex_nn.kernels.gpu.ring import run
+
+    return run(*inputs, **options)
+
+
+_RUN_ON = {"cpu": _run_cpu, "cuda": _run_cuda}
 
 
 class _Chunks:

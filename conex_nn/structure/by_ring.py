@@ -1,7 +1,8 @@
 """Whether populations can be advanced by the kernel of ring buffers, and their translation for it.
 
-It is for runs without gradients on the CPU, of parts of any size and with any delays, whose neurons are ours and whose
-currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs all else.
+It is for runs without gradients, on the CPU or a GPU, of parts of any size and with any delays, whose neurons are ours
+and whose currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs all
+else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -68,7 +69,9 @@ class RingLoop:
             connections: Of the network, by address.
             like: Something of the input's dtype and device.
         """
-        if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
+        if torch.is_grad_enabled() or like.device.type not in ("cpu", "cuda"):
+            return None
+        if like.dtype not in (torch.float32, torch.float64):
             return None
         if part.streamed or not all(knows_cells(populations[path]) for path in part.populations):
             return None

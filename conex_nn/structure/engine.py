@@ -245,7 +245,7 @@ class _Chunk:
             if not hooked:  # who hooks onto the spikes may change them
                 self.events[path] = events
             if hooked or path in self.wanted:
-                self.sequences[path] = axon(events.dense(self.clock.dtype))
+                self.sequences[path] = axon(events.dense(self.clock.dtype, self.clock.device))
         return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
