@@ -1,7 +1,8 @@
 """Populations of any size, advanced by events: spikes wait in ring buffers for as long as each synapse delays them.
 
-There is no gradient here. Unlike :mod:`conex_nn.kernels.events` it knows synaptic currents that decay, delays of single
-synapses and all models of neurons, divides a single sample among threads, and gives back who fired, not rows of zeros.
+There is no gradient here. Connections can learn from a single sample. Unlike :mod:`conex_nn.kernels.events` it knows
+synaptic currents that decay, delays of single synapses and all models of neurons, divides a single sample among
+threads, and gives back who fired, not rows of zeros.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from torch import Tensor
 from conex_nn.kernels.cpu.record import RING
 from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.learning import Table
+from conex_nn.kernels.ring_learning import Learners
 from conex_nn.kernels.ring_parts import Arrivals, Channel, Fired, Probe, Projection, RingCells
 from conex_nn.kernels.threads import launch
 
@@ -53,6 +55,9 @@ def ring_run(
     Returns:
         Who fired in each population, and the potentials that the probes saw, ``(looks, batch, neurons)`` [mV].
 
+    Raises:
+        ValueError: Connections that learn, and several samples.
+
     Example:
         >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
         >>> two = RingCells(2, "lif", rows, torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2))
@@ -62,6 +67,8 @@ def ring_run(
         >>> fired[0].step, fired[0].neuron
         (tensor([0, 1, 2], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
     """
+    if batch > 1 and any(each.learning is not None for each in projections):
+        raise ValueError(f"Expected `batch` of 1 where connections learn [1], got {batch}.")
     threads = torch.get_num_threads()
     total = sum(each.n for each in cells if each.model != "given")
     divides = threads > 1 and total * batch >= _WORTH
@@ -74,15 +81,21 @@ def ring_run(
     ordered = sorted(projections, key=lambda each: each.channel)
     own = [[c for c, channel in enumerate(channels) if channel.cells == p] for p in range(len(cells))]
     drawn = [sum(len(each.draws) for each in channels[:c]) for c in range(len(channels))]
+    learners = Learners(
+        table, cells, ordered, [channels[each.channel].cells for each in ordered], before=before, steps=steps
+    )
     rows = {
         "cells": [
-            _cells(table, each, firsts[p], chunks.of[p], own[p], before, steps, batch) for p, each in enumerate(cells)
+            _cells(table, each, firsts[p], chunks.of[p], own[p], learners.of[p], before, steps, batch)
+            for p, each in enumerate(cells)
         ],
         "channel": [
             _channel(table, each, cells, ordered, c, drawn[c], slots, batch) for c, each in enumerate(channels)
         ],
-        "link": [_link(table, each) for each in ordered],
+        "link": [_link(table, each, learners.number.get(id(each), 0)) for each in ordered],
         "draw": [_draw(table, each) for channel in channels for each in channel.draws],
+        "learner": learners.rows,
+        "trace": learners.traces,
     }
     seen = [
         torch.empty(len(range(each.first, steps, each.every)), batch, len(each.neurons), dtype=real) for each in probes
@@ -110,7 +123,7 @@ def ring_run(
         claims = torch.zeros((end - t) * 2 * threads, dtype=torch.int64)
         launch(
             "ring.run",
-            (),
+            (learners.any,),
             real,
             (
                 t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room,
@@ -118,7 +131,7 @@ def ring_run(
             ),
             (
                 *tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists,
-                tables[3], bits,
+                tables[3], bits, *tables[5:],
             ),
             total * batch * (end - t) if divides else 0,
             scalars=(dt,),
@@ -170,6 +183,7 @@ def _cells(
     first: int,
     chunks: tuple[int, int],
     channels: list[int],
+    kept: dict[str, int],
     before: int,
     steps: int,
     batch: int,
@@ -197,6 +211,7 @@ def _cells(
         "chunks_end": chunks[1],
         "injected": table.at(each.injected),
         "injected_period": 0 if each.injected is None else each.injected.numel(),
+        **kept,
     }
     return [values_of[name] for name in RING["cells"]]
 
@@ -247,7 +262,7 @@ def _channel(
     return [values[name] for name in RING["channel"]]
 
 
-def _link(table: Table, each: Projection) -> list[int]:
+def _link(table: Table, each: Projection, learner: int) -> list[int]:
     """Return the integers that say what a connection is."""
     begins, targets, delays = each.begins, each.targets, each.delays
     values = {
@@ -264,6 +279,7 @@ def _link(table: Table, each: Projection) -> list[int]:
         "delays": 0 if delays is None else table.keep(delays),
         "wide_delays": int(delays is not None and delays.dtype == torch.int16),
         "factor": table.number(each.factor),
+        "learner": learner,
     }
     return [values[name] for name in RING["link"]]
 
