@@ -37,6 +37,7 @@ RING = {
     "cells": (
         "n", "first", "model", "rows", "period", "v", "left", "w", "currents", "soft", "channels", "channels_end",
         "given", "given_events", "given_values", "chunks", "chunks_end", "injected", "injected_period",
+        "traces", "traces_end", "last", "past", "past_words",
     ),
     "channel": (
         "n", "ring", "links", "links_end", "current", "keep", "keep_period", "factor", "factor_period", "outside",
@@ -44,12 +45,18 @@ RING = {
     ),
     "link": (
         "source", "kind", "delay", "late", "weights", "weight_step", "begins", "long_begins", "targets", "wide_targets",
-        "delays", "wide_delays", "factor",
+        "delays", "wide_delays", "factor", "learner",
     ),
     "draw": (
         "seed", "step", "samples", "bars", "counts", "bar", "weight", "weight_period",
     ),
     "probe": ("cells", "neurons", "count", "every", "out", "first"),
+    "learner": (
+        "target", "onto", "edges", "sources", "wide_sources", "longest", "trace_pre", "trace_post", "plus", "minus",
+        "plus_up", "minus_up", "bound", "w_min", "w_max", "mu", "shift", "low", "high", "beyond", "signal",
+        "eligibility", "kept", "ahead", "turns", "moved",
+    ),
+    "trace": ("values", "keep", "nearest"),
 }  # fmt: skip
 """Names of the integers that say what there is where populations send into ring buffers."""
 
