@@ -11,7 +11,7 @@ from torch import Tensor
 
 from conex_nn.kernels.cpu.record import ROOM
 from conex_nn.kernels.layout import in_line
-from conex_nn.kernels.learning import Learning, Table, learner_rows
+from conex_nn.kernels.learning import Learning, Table, gains_of, learner_rows
 from conex_nn.kernels.threads import launch
 
 __all__ = ["Cells", "Link", "event_currents", "lif_loop"]
@@ -191,17 +191,24 @@ def lif_loop(
             table.at(each.theta), table.at(each.increment), table.at(each.fall), int(each.given is not None),
             int(each.pauses),
         ]  # fmt: skip
+    gains = {id(link): ones for link in links if (ones := gains_of(link, batch)) is not None}
     for link in ordered:
         table.rows += [
             link.source, link.kind, link.delay, sizes[link.source], table.at(link.weight), table.index(link.begins),
             table.index(link.targets), table.at(link.history), table.number(link.factor),
             table.at(link.line), 0 if link.line is None else len(link.line) - steps, table.index(link.late),
+            table.at(gains.get(id(link))),
         ]  # fmt: skip
     threads = torch.get_num_threads()
     shared = batch if learns else threads  # lists that are kept: of all samples where they learn together
     lists = torch.empty(shared * slots * width, dtype=torch.int32)
     counts = torch.zeros(shared * slots * len(cells), dtype=torch.int64)
-    working = (torch.empty(threads, width, dtype=real), torch.empty(threads, width, dtype=torch.int32), lists, counts)
+    working = (
+        torch.empty(threads, 2 * width, dtype=real),
+        torch.empty(threads, width, dtype=torch.int32),
+        lists,
+        counts,
+    )
     numbers = (steps, batch, len(cells), slots, width)
     if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
@@ -209,7 +216,7 @@ def lif_loop(
         launch("events.loop", (), real, numbers, arrays, work, scalars=(dt,))
         return spikes, potentials, left
     learners = [link for link in ordered if link.learning is not None]
-    room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)
+    room, work = learner_rows(table, learners, sizes, gains, steps=steps, batch=batch)
     scratch = torch.zeros(threads, room, dtype=real)
     marks = torch.zeros(threads, 4 * width + ROOM * (1 + batch), dtype=torch.int32)
     claims = torch.zeros(steps * 4 * threads, dtype=torch.int64)
@@ -225,4 +232,6 @@ def lif_loop(
     for link in learners:
         if link.learning is not None:
             link.learning.finish()
+        if id(link) in gains:
+            link.weight.mul_(gains[id(link)][0])
     return spikes, potentials, left

@@ -66,6 +66,25 @@ def test_weights_over_time():
         plots.weight_evolution(torch.rand(0, 2))
 
 
+def test_weights_over_time_without_those_that_are_not_there():
+    weights = torch.rand(20, 10, 30)
+    weights[:, 5:] = torch.nan
+    weights[3, 0, 0] = torch.nan  # or not yet
+    ax = plots.weight_evolution(weights, most=7)
+    *some, median = ax.lines
+    assert len(some) == 7
+    assert median.get_ydata()[3] == pytest.approx(float(weights[3].nanquantile(0.5)))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["median", "10 to 90 % of 150", "7 of 150"]
+    with pytest.raises(ValueError, match="`weights` to draw, got none that is finite"):
+        plots.weight_evolution(weights[:, 5:])
+
+
+def test_weights_over_time_of_a_large_connection():
+    weights = torch.linspace(0, 1, 5000 * 4000).expand(2, -1)
+    median = plots.weight_evolution(weights).lines[-1]
+    assert median.get_ydata() == pytest.approx([0.5, 0.5])
+
+
 def test_an_stdp_window_has_three_parts():
     lags, changes = torch.tensor([5.0, -5.0, 0.0, 10.0]), torch.tensor([3.0, -2.0, 1.0, 2.0])
     ax = plots.stdp_window(lags, changes)

@@ -90,6 +90,11 @@ def make_sample(real):
             current[j] = source[j]
 
     @sweep
+    def times(current, gains, n):
+        for j in range(n):
+            current[j] *= gains[j]
+
+    @sweep
     def clear(current, n):
         for j in range(n):
             current[j] = zero
@@ -140,6 +145,9 @@ def make_sample(real):
                 begins, targets = as_pointer(link[5], types.int32), as_pointer(link[6], types.int32)
                 sender = offset(table, s * of.POPULATION)
                 onto, size = current, factor
+                if link[12] != 0:  # its weights are kept divided by gains of their targets
+                    onto, size = offset(current, width), one
+                    clear(onto, n)
                 if link[9] != 0:  # it waits in the dendrite
                     onto, size = offset(as_pointer(link[9], real), ((link[10] + t) * batch + b) * n), one
                     clear(onto, n)
@@ -153,6 +161,10 @@ def make_sample(real):
                     sent = offset(as_pointer(sender[8], real), ((t - delay) * batch + b) * sources)
                     number = count[past * populations + s]
                     receive(onto, kind, weights, begins, targets, size, sent, here, number, n)
+                if link[12] != 0:
+                    times(onto, as_pointer(link[12], real), n)
+                    if link[9] == 0:
+                        add_row(current, onto, factor, n)
                 if link[9] != 0:
                     line = offset(as_pointer(link[9], real), b * n)
                     if link[11] == 0:
@@ -208,7 +220,7 @@ def loop(real):
         orders, lists = as_pointer(args[9], types.int32), as_pointer(args[10], types.int32)
         counts = as_pointer(args[11], types.int64)
         place = fetch_add(as_pointer(args[12], types.int64), 1)
-        current, order = offset(currents, place * width), offset(orders, place * width)
+        current, order = offset(currents, 2 * place * width), offset(orders, place * width)
         events, count = offset(lists, place * slots * width), offset(counts, place * slots * populations)
         while True:
             b = fetch_add(args, 1)
@@ -284,7 +296,7 @@ def learning_loop(real):
                     q = begin + fetch_add(claim, 1)
                     while q < end:
                         if phase == 0:
-                            current, order = offset(currents, place * width), offset(orders, place * width)
+                            current, order = offset(currents, 2 * place * width), offset(orders, place * width)
                             events = offset(lists, q * slots * width)
                             count = offset(counts, q * slots * populations)
                             sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)
