@@ -240,16 +240,17 @@ class Sequential(nn.Sequential):
             if observe is not None:
                 watch = None if returned else observe
                 return scan(lambda x, s: self.step(x, s, dt=dt), block, state, observe=watch)
-            states, before = [], None
+            states: list[Any] = []
+            before: nn.Module | None = None
             for (name, module), inner in zip(self._modules.items(), state, strict=True):
                 if is_stateful(module):
-                    hands_over = plain(block) and _hands_over(before, module)
+                    hands_over = plain(block) and _hands_over(before, cast("nn.Module", module))
                     with Spare(block) if hands_over else contextlib.nullcontext():
                         block, inner = module(block, inner, dt=dt)
                 else:
                     block = _over_time(name, module, block)
                 states.append(inner)
-                before = module
+                before = cast("nn.Module | None", module)
             return block, tuple(states)
 
         def run_parts(block: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:

@@ -55,7 +55,7 @@ def _advance(
         spikes.numel(),
         scalars=(dt,),
     )
-    return spikes.to(current.dtype), v, left, charged, held
+    return spikes if spikes.dtype == current.dtype else spikes.to(current.dtype), v, left, charged, held
 
 
 def _forward_cpu(
@@ -226,7 +226,8 @@ def _differentiate(ctx, grad_spikes, grad_v, *_):
         *ctx.options,
         learn,
     )
-    return d_current.to(ctx.dtype), d_v, None, d_rows if learn else None, *[None] * 8
+    d_current = d_current if d_current.dtype == ctx.dtype else d_current.to(ctx.dtype)
+    return d_current, d_v, None, d_rows if learn else None, *[None] * 8
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
