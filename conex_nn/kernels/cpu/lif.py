@@ -3,6 +3,8 @@
 Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_time.
 """
 
+import functools
+
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, choose, fetch_add, locate, offset, sweep
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
@@ -11,6 +13,7 @@ __all__ = ["backward", "forward", "make_step"]
 _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
 
 
+@functools.cache
 def make_step(real, uniform, pauses, in_place=False):
     """Make one step of a row of neurons; what it keeps of the potentials goes over the currents if it is in place."""
     zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
