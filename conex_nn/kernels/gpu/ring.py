@@ -23,7 +23,7 @@ __all__ = ["run"]
 
 _RECORDED = 32
 """Steps whose launches are recorded together."""
-_SPIKES = 1 << 24
+_SPIKES = 1 << 25
 """Spikes for which there is room before they are fetched, and steps at most."""
 _STEPS = 4096
 _BLOCK, _EDGES = 128, 256
