@@ -1,7 +1,8 @@
 """Populations of any size, advanced by events: spikes wait in ring buffers for as long as each synapse delays them.
 
-There is no gradient here. Unlike :mod:`conex_nn.kernels.events` it knows synaptic currents that decay, delays of single
-synapses and all models of neurons, divides a single sample among threads, and gives back who fired, not rows of zeros.
+There is no gradient here. Connections can learn from a single sample. Unlike :mod:`conex_nn.kernels.events` it knows
+synaptic currents that decay, delays of single synapses and all models of neurons, divides a single sample among
+threads, and gives back who fired, not rows of zeros.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from torch import Tensor
 from conex_nn.kernels.cpu.record import RING
 from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.learning import Table
+from conex_nn.kernels.ring_learning import Learners
 from conex_nn.kernels.ring_parts import Arrivals, Channel, Fired, Probe, Projection, RingCells
 from conex_nn.kernels.threads import launch
 
@@ -58,6 +60,9 @@ def ring_run(
         Who fired in each population, in memory of the CPU, and the potentials that the probes saw,
         ``(looks, batch, neurons)`` [mV].
 
+    Raises:
+        ValueError: Connections that learn, and several samples or a GPU; on a GPU, a weight that is not finite.
+
     Example:
         >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
         >>> two = RingCells(2, "lif", rows, torch.tensor([[0.9, 0.0]]), torch.zeros(1, 2))
@@ -67,6 +72,8 @@ def ring_run(
         >>> fired[0].step, fired[0].neuron
         (tensor([0, 1, 2], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
     """
+    if batch > 1 and any(each.learning is not None for each in projections):
+        raise ValueError(f"Expected `batch` of 1 where connections learn [1], got {batch}.")
     device = next((each.v.device.type for each in cells if each.v is not None), "cpu")
     return _RUN_ON[device](
         cells, channels, projections, steps=steps, batch=batch, dt=dt, real=real, before=before, probes=probes
@@ -97,15 +104,21 @@ def _run_cpu(
     ordered = sorted(projections, key=lambda each: each.channel)
     own = [[c for c, channel in enumerate(channels) if channel.cells == p] for p in range(len(cells))]
     drawn = [sum(len(each.draws) for each in channels[:c]) for c in range(len(channels))]
+    learners = Learners(
+        table, cells, ordered, [channels[each.channel].cells for each in ordered], before=before, steps=steps
+    )
     rows = {
         "cells": [
-            _cells(table, each, firsts[p], chunks.of[p], own[p], before, steps, batch) for p, each in enumerate(cells)
+            _cells(table, each, firsts[p], chunks.of[p], own[p], learners.of[p], before, steps, batch)
+            for p, each in enumerate(cells)
         ],
         "channel": [
             _channel(table, each, cells, ordered, c, drawn[c], slots, batch) for c, each in enumerate(channels)
         ],
-        "link": [_link(table, each) for each in ordered],
+        "link": [_link(table, each, learners.number.get(id(each), 0)) for each in ordered],
         "draw": [_draw(table, each) for channel in channels for each in channel.draws],
+        "learner": learners.rows,
+        "trace": learners.traces,
     }
     seen = [
         torch.empty(len(range(each.first, steps, each.every)), batch, len(each.neurons), dtype=real) for each in probes
@@ -133,7 +146,7 @@ def _run_cpu(
         claims = torch.zeros((end - t) * 2 * threads, dtype=torch.int64)
         launch(
             "ring.run",
-            (),
+            (learners.any,),
             real,
             (
                 t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room,
@@ -141,7 +154,7 @@ def _run_cpu(
             ),
             (
                 *tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists,
-                tables[3], bits,
+                tables[3], bits, *tables[5:],
             ),
             total * batch * (end - t) if divides else 0,
             scalars=(dt,),
@@ -202,6 +215,7 @@ def _cells(
     first: int,
     chunks: tuple[int, int],
     channels: list[int],
+    kept: dict[str, int],
     before: int,
     steps: int,
     batch: int,
@@ -229,6 +243,7 @@ def _cells(
         "chunks_end": chunks[1],
         "injected": table.at(each.injected),
         "injected_period": 0 if each.injected is None else each.injected.numel(),
+        **kept,
     }
     return [values_of[name] for name in RING["cells"]]
 
@@ -279,7 +294,7 @@ def _channel(
     return [values[name] for name in RING["channel"]]
 
 
-def _link(table: Table, each: Projection) -> list[int]:
+def _link(table: Table, each: Projection, learner: int) -> list[int]:
     """Return the integers that say what a connection is."""
     begins, targets, delays = each.begins, each.targets, each.delays
     values = {
@@ -296,6 +311,7 @@ def _link(table: Table, each: Projection) -> list[int]:
         "delays": 0 if delays is None else table.keep(delays),
         "wide_delays": int(delays is not None and delays.dtype == torch.int16),
         "factor": table.number(each.factor),
+        "learner": learner,
     }
     return [values[name] for name in RING["link"]]
 

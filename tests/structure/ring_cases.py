@@ -142,16 +142,21 @@ def check_widths(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
 
 
 def check_refusals(run: Callable[..., Any]) -> None:
-    """Raise unless a weight that is not finite is an error."""
+    """Raise unless a weight that is not finite is an error, and a connection that learns."""
     rows = torch.tensor([[0.5], [1.0], [0.0], [1.0], [0.0], [0.0]])
-    cells, link = RingCells(2, "lif", rows, torch.zeros(1, 2), torch.zeros(1, 2)), torch.tensor([1.0, float("nan")])
-    try:
-        run([cells], [Channel(0)], [Projection(0, 0, link, 1)], steps=1, batch=1, dt=1.0, real=torch.float32)
-    except ValueError as error:
-        if "finite weights [nA] and spikes [1]" not in str(error):
-            raise AssertionError(str(error)) from error
-    else:
-        raise AssertionError("a weight that is not a number was taken")
+    cells, weight = RingCells(2, "lif", rows, torch.zeros(1, 2), torch.zeros(1, 2)), torch.tensor([1.0, float("nan")])
+    learning: Any = object()
+    for link, said in (
+        (Projection(0, 0, weight, 1), "finite weights [nA] and spikes [1]"),
+        (Projection(0, 0, torch.ones(2), 1, learning=learning), "do not learn, on a GPU"),
+    ):
+        try:
+            run([cells], [Channel(0)], [link], steps=1, batch=1, dt=1.0, real=torch.float32)
+        except ValueError as error:
+            if said not in str(error):
+                raise AssertionError(str(error)) from error
+        else:
+            raise AssertionError(f"taken, what was to be refused: {said}")
 
 
 def check_draws(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
