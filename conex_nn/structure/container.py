@@ -245,8 +245,7 @@ class Container(Storable):
             given = options.get("weight") is not None or isinstance(synapse, nn.Module)
             opens = opens_conductance(receiver, compartment)
             if opens:
-                weighed = made_synapse if given else None
-                check_conductance(weighed, compartment, receiver, source=s, inhibitory=negative)
+                check_conductance(made_synapse if given else None, compartment, receiver, source=s, inhibitory=negative)
             elif negative and given:
                 check_magnitudes(made_synapse, s)
             elif isinstance(options.get("weight"), int | float | Distribution):
