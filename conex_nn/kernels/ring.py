@@ -61,7 +61,7 @@ def ring_run(
         ``(looks, batch, neurons)`` [mV].
 
     Raises:
-        ValueError: Connections that learn, and several samples.
+        ValueError: Connections that learn, and several samples or a GPU; on a GPU, a weight that is not finite.
 
     Example:
         >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])

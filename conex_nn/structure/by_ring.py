@@ -129,12 +129,15 @@ class RingLoop:
         return sum(population.shape.numel() for population in self.populations.values())
 
     def _dtypes(self) -> set[torch.dtype]:
-        """Return the dtypes of constants and weights; the kernel reads all as one."""
+        """Return the dtypes of constants and weights; the kernel reads all as one, but for half weights of a GPU."""
         synapses: list[Any] = [connection.synapse for connection in self.connections.values()]
         neurons: list[Any] = [population.neuron for population in self.populations.values()]
         arriving = [each for population in self.populations.values() for each in backgrounds(population)]
         constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
-        constants += [each.weight for each in synapses]
+        halves = [
+            type(each) is Sparse and each.weight.is_cuda and each.weight.dtype == torch.bfloat16 for each in synapses
+        ]
+        constants += [each.weight for each, half in zip(synapses, halves, strict=True) if not half]
         constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in arriving]
         return {x.dtype for x in constants if x.is_floating_point()}
 
