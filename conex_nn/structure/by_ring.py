@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from conex_nn.dendrites import Conductance
 from conex_nn.functional.leak import decay_factor
 from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, mostly_zeros, ring_run
 from conex_nn.neurons import ConstantDrive, PoissonDrive
@@ -17,7 +18,16 @@ from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.population import PopulationState
-from conex_nn.structure.ring_parts import MODELS, backgrounds, driven, knows_cells, knows_synapses, moved, weights_of
+from conex_nn.structure.ring_parts import (
+    MODELS,
+    backgrounds,
+    driven,
+    knows_cells,
+    knows_synapses,
+    membrane_of,
+    moved,
+    weights_of,
+)
 from conex_nn.structure.sampler import Samples
 from conex_nn.synapses import Dense, OneToOne
 
@@ -224,6 +234,8 @@ class RingLoop:
         if injected:
             flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
+        if (membrane := membrane_of(population, dt)) is not None:
+            flat["membrane"] = membrane.to(self.real)
         return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
 
     def _channels(
@@ -280,7 +292,10 @@ class RingLoop:
         factor = compartment.factor(population.neuron, dt=dt)
         keep = decay_factor(compartment.tau_syn, dt=dt)
         spread = [None if each is None else _spread(each.to(self.real), population.shape) for each in (keep, factor)]
-        return Channel(place, start, *spread, outside=outside, draws=tuple(draws))
+        reversal = None
+        if isinstance(compartment, Conductance):
+            reversal = _spread(compartment.reversal.to(self.real), population.shape)
+        return Channel(place, start, *spread, outside=outside, draws=tuple(draws), reversal=reversal)
 
     def _arrivals(self, drive: PoissonDrive, state: Any, shape: torch.Size, dt: float) -> Arrivals:
         table, row = drive.thresholds(dt=dt)

@@ -36,6 +36,7 @@ from conex_nn.kernels.cpu.ring_fields import (
     V,
 )
 from conex_nn.kernels.cpu.ring_send import make_send
+from conex_nn.kernels.cpu.ring_shunt import make_shunt
 from conex_nn.kernels.cpu.traces import make_list
 
 __all__ = ["run"]
@@ -45,7 +46,7 @@ def run(real):
     """Make the kernel that advances populations over some steps."""
     (send, ready), list_events = make_send(real), make_list(real)
     receive, start, clear = make_receive(real)
-    advance = make_advance(real)
+    shunt, advance = make_shunt(real), make_advance(real)
 
     @inline
     def deliver(links, channel, cells, chunks, t, b, part, parts, batch, slots, before, events, counts, total, fired):
@@ -82,10 +83,12 @@ def run(real):
                 send(link, ring, stride, slots - 1, at, types.int64(fired[k]), size, low, high, m)
 
     @inline
-    def update(cells, channels, draws, t, b, begin, n, batch, slots, current, fired, drawn, dt):
-        start(cells, current, begin, n)
+    def update(cells, channels, draws, t, b, begin, n, batch, slots, current, opened, fired, drawn, dt):
+        start(cells, current, opened, begin, n)
         for c in range(cells[CHANNELS], cells[CHANNELS_END]):
-            receive(offset(channels, c * CHANNEL), draws, current, fired, drawn, t, b, batch, slots, begin, n)
+            channel = offset(channels, c * CHANNEL)
+            receive(channel, cells, draws, current, opened, fired, drawn, t, b, batch, slots, begin, n)
+        shunt(cells, current, opened, b, begin, n)
         advance(cells, current, fired, b, batch, begin, n, dt)
 
     @inline
@@ -142,8 +145,8 @@ def run(real):
         place = fetch_add(offset(shared, 16), 1)
         own, draws = as_pointer(args[28], types.int32), as_pointer(args[29], types.int64)
         drawn = offset(as_pointer(args[30], types.int32), place * block)
-        current = offset(scratches, place * 2 * block)
-        fired = offset(current, block)
+        current = offset(scratches, place * 3 * block)
+        fired, opened = offset(current, block), offset(current, 2 * block)
         lists = offset(own, place * total)
         sends, updates = batch * channels_number * parts, batch * chunks[0]
         filled = offset(shared, 24)
@@ -168,8 +171,8 @@ def run(real):
                                 forget(each, channels, t, b, chunk[1], chunk[2], batch, slots)
                             else:
                                 update(
-                                    each, channels, draws, t, b, chunk[1], chunk[2], batch, slots, current, fired,
-                                    drawn, dt,
+                                    each, channels, draws, t, b, chunk[1], chunk[2], batch, slots, current, opened,
+                                    fired, drawn, dt,
                                 )  # fmt: skip
                                 here = offset(events, b * total + each[FIRST] + chunk[1])
                                 number = list_events(fired, here, chunk[2])
