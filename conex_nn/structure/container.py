@@ -330,6 +330,7 @@ class Container(Storable):
             ['a.winners']
         """
         found = {path: module for path, module in self.find(what).items() if hasattr(module, "enabled")}
+        found = {path: module for path, module in found.items() if not isinstance(module, Synapsis)}
         found |= {
             path: connection
             for path, connection in self.all_connections().items()

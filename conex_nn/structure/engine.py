@@ -1,6 +1,6 @@
 """Run the flat graph of a network over time, part by part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,8 +14,8 @@ from conex_nn.structure.connection import Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
-from conex_nn.structure.learning import Learning
-from conex_nn.structure.listeners import Listeners
+from conex_nn.structure.learning import Learning, Steps
+from conex_nn.structure.listeners import Listeners, WeightWatch
 from conex_nn.structure.network import FEW, Network, NetworkState
 from conex_nn.structure.on_the_way import read_on_the_way
 from conex_nn.structure.population import Population, Source, StepObserver
@@ -213,26 +213,29 @@ class _Chunk:
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen or part.block is None:
             return None
-        busy = (*network.listeners, *self.learning.steps, *self.learning.sequences)
+        busy = (*network.listeners, *self.learning.sequences)
         if {edge.name for edge in edges} & set(busy):
             return None
         if self.clock[0].numel() > FEW and not network.by_events:
             return None
         ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
         sampled = network.samplers.keys() & set(part.populations)
-        if ring is None or ring.neurons >= _MANY or not part.inner or sampled:
+        if ring is None or ring.neurons >= _MANY or sampled or not (part.inner or ring.plans):
             return ring
-        other = EventLoop.of(part, network.populations, network.connections, like=self.clock)
+        learners = self._learners(edges)
+        other = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
         return ring if other is None else None
+
+    def _learners(self, edges: Iterable[Edge]) -> dict[str, Steps]:
+        """Return who learns at every step, by connection."""
+        return {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
 
     def _by_ring(self, ring: RingLoop, arrivals: dict[str, dict[str, Tensor]]) -> bool:
         """Advance a part by the kernel of ring buffers; return whether that was possible."""
-        lead = self.clock.shape[1:]
-        known = {edge.source: self.sequences[edge.source] for edge in ring.connections if edge in ring.part.outer}
         with loop_mark(ring.part.populations):
             done = ring.run(
-                arrivals, self.populations, self.connections, known, self.samples, steps=self.steps, batch=lead,
-                dt=self.dt,
+                arrivals, self.populations, self.connections, self.sequences, self.samples, self.learning.steps,
+                steps=self.steps, batch=self.clock.shape[1:], dt=self.dt,
             )  # fmt: skip
         if done is None:
             return False
@@ -245,7 +248,7 @@ class _Chunk:
             if not hooked:  # who hooks onto the spikes may change them
                 self.events[path] = events
             if hooked or path in self.wanted:
-                self.sequences[path] = axon(events.dense(self.clock.dtype))
+                self.sequences[path] = axon(events.dense(self.clock.dtype, self.clock.device))
         return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
@@ -263,11 +266,12 @@ class _Chunk:
         network = self.network
         edges = (*part.inner, *part.streamed)
         watched = network.observers.keys() | network.samplers.keys() | self.learning.reads_v
-        if network.by_events is False or network.block is not None or watched & set(part.populations):
+        heard = [each for edge in edges for each in network.listeners.get(edge.name, ())]
+        watches = [each for each in heard if isinstance(each, WeightWatch)]
+        seen = bool(watched & set(part.populations)) or len(watches) < len(heard)
+        if network.by_events is False or network.block is not None or seen:
             return 0
-        if network.listeners.keys() & {edge.name for edge in edges}:
-            return 0
-        learners = {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
+        learners = self._learners(edges)
         loop = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
         if loop is None:
             return 0
@@ -276,11 +280,12 @@ class _Chunk:
         always = network.by_events or bool(learners) or not part.inner or samples <= FEW
         if not always and not fires_little(under_way):
             return 0
-        size = self.steps if always else _TRIAL
-        for begin in range(0, self.steps, size):
-            steps = min(size, self.steps - begin)
+        begin, size = 0, self.steps if always else _TRIAL
+        while begin < self.steps:
+            steps = min(size, self.steps - begin, *(each.until_next() for each in watches))
             here = {p: {c: xs[begin : begin + steps] for c, xs in arrivals[p].items()} for p in part.populations}
             known = {edge.source: self.sequences[edge.source][begin : begin + steps] for edge in part.streamed}
+            weights = [each.due() for each in watches]
             with loop_mark(part.populations):
                 done = loop.run(here, self.populations, self.connections, known, steps=steps, dt=self.dt)
             if done is None:
@@ -288,10 +293,13 @@ class _Chunk:
             outputs, states, sent = done
             self.populations |= states
             self.connections |= sent
+            for watch, weight in zip(watches, weights, strict=True):
+                watch.keep(weight, steps)
             for p, spikes in outputs.items():
                 pieces[p].append(spikes)
-            if begin + steps < self.steps and not fires_little(outputs):
-                return begin + steps
+            begin += steps
+            if begin < self.steps and not always and not fires_little(outputs):
+                return begin
         return self.steps
 
     def _by_steps(

@@ -56,7 +56,7 @@ def knows_synapses(connection: Connection, target: Any) -> bool:
         True
     """
     synapse: Any = connection.synapse
-    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
+    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.dendrite.maximum > 0:
         return False
     return connection.compartment in driven(target) and connection._first + connection._reach <= _FARTHEST
 
