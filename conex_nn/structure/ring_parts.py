@@ -24,11 +24,12 @@ _FARTHEST = 32767
 """Steps that the kernel can tell single edges apart by."""
 
 
-def knows_cells(population: Any) -> bool:
+def knows_cells(population: Any, *, on_gpu: bool = False) -> bool:
     """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens.
 
     Args:
         population: A population.
+        on_gpu: Whether it is that of the GPU, which knows currents only.
 
     Example:
         >>> from conex_nn.structure.population import Population
@@ -39,6 +40,8 @@ def knows_cells(population: Any) -> bool:
     ours = type(neuron) in MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
     arrives = {(type(each), each.compartment) for each in backgrounds(population)}
     drives = driven(population)
+    if on_gpu and any(type(population.dendrite.compartments[name]) is Conductance for name in drives):
+        return False
     fits = arrives <= {(ConstantDrive, None), *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in drives)}
     return ours and fits and not population._active() and bool(drives)
 

@@ -8,6 +8,7 @@ import torch
 import conex_nn as cx
 from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.engine import run
+from conex_nn.structure.ring_parts import knows_cells
 
 SPREAD = torch.linspace(8.0, 14.0, 40, dtype=torch.float64)
 CELLS = {
@@ -64,6 +65,13 @@ def test_it_equals_the_step_loop_spike_for_spike(name):
         torch.testing.assert_close(mine.dendrite, theirs.dendrite, rtol=1e-9, atol=1e-9)
         torch.testing.assert_close(mine.neuron, theirs.neuron, rtol=1e-9, atol=1e-9)
         assert (mine.dendrite["inh"] > 0).any()
+
+
+def test_the_kernel_of_the_gpu_knows_none():
+    population = cx.Population(2, cx.LIF(), dendrite=cx.Dendrite({"exc": cx.Conductance(3.0, tau_syn=2.0)}))
+    assert knows_cells(population)
+    assert not knows_cells(population, on_gpu=True)
+    assert knows_cells(cx.Population(2, cx.LIF()), on_gpu=True)
 
 
 def test_a_conductance_that_is_open_for_one_step_is_left_to_the_step_loop():
