@@ -18,7 +18,7 @@ CELLS = {
     "if": lambda: cx.IF(capacitance=12.0),
     "elif": lambda: cx.ELIF(tau_mem=10.0, delta_t=0.1, v_rh=0.8, refractory_time=2.0),
     "aelif": lambda: cx.AELIF(tau_mem=10.0, delta_t=0.1, v_rh=0.8, tau_w=[30.0, 80.0], a=[0.01, 0.0], b=[0.02, 0.05]),
-    "izhikevich": lambda: cx.Izhikevich(),
+    "izhikevich": cx.Izhikevich,
 }
 
 
