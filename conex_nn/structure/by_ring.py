@@ -32,7 +32,16 @@ from conex_nn.structure.learning import Steps
 from conex_nn.structure.learning_by_events import LearningPlan
 from conex_nn.structure.population import PopulationState
 from conex_nn.structure.ring_learning import Lesson, plan_of
-from conex_nn.structure.ring_parts import MODELS, backgrounds, driven, knows_cells, knows_synapses, moved, weights_of
+from conex_nn.structure.ring_parts import (
+    MODELS,
+    backgrounds,
+    driven,
+    knows_cells,
+    knows_synapses,
+    membrane_of,
+    moved,
+    weights_of,
+)
 from conex_nn.structure.sampler import Samples
 from conex_nn.structure.under_way import histories_of, sent_by
 from conex_nn.synapses import Dense, OneToOne, Sparse
@@ -90,7 +99,7 @@ class RingLoop:
             return None
         if like.dtype not in (torch.float32, torch.float64):
             return None
-        if not all(knows_cells(populations[path]) for path in part.populations):
+        if not all(knows_cells(populations[path], on_gpu=like.is_cuda) for path in part.populations):
             return None
         taken: dict[Edge, Connection] = {}
         plans: dict[Edge, LearningPlan] = {}
@@ -259,6 +268,8 @@ class RingLoop:
         if injected:
             flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
+        if (membrane := membrane_of(population, dt)) is not None:
+            flat["membrane"] = membrane.to(self.real)
         return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
 
     def _channels(
@@ -313,9 +324,11 @@ class RingLoop:
         current = state.dendrite.get(name)
         start = torch.zeros(batch, n, dtype=self.real) if current is None else _flat(current.to(self.real), batch)
         factor = compartment.factor(population.neuron, dt=dt)
-        keep = decay_factor(compartment.tau_syn, dt=dt)
-        spread = [None if each is None else _spread(each.to(self.real), population.shape) for each in (keep, factor)]
-        return Channel(place, start, *spread, outside=outside, draws=tuple(draws))
+        constants = decay_factor(compartment.tau_syn, dt=dt), factor, getattr(compartment, "reversal", None)
+        keep, factor, reversal = (
+            None if each is None else _spread(each.to(self.real), population.shape) for each in constants
+        )
+        return Channel(place, start, keep, factor, outside=outside, draws=tuple(draws), reversal=reversal)
 
     def _arrivals(self, drive: PoissonDrive, state: Any, shape: torch.Size, dt: float) -> Arrivals:
         table, row = drive.thresholds(dt=dt)

@@ -37,7 +37,7 @@ def plan_of(connection: Connection) -> LearningPlan | None:
         return None  # a rule sees spikes late, while others are sent at once
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
         return None  # processes agree on every step
-    plan = LearningPlan.of(rule, synapse, magnitudes=connection.inhibitory, delays=True)
+    plan = LearningPlan.of(rule, synapse, magnitudes=connection.magnitudes, delays=True)
     masked = getattr(synapse, "mask", None) is not None
     return None if plan is None or plan.normalises or masked else plan
 
