@@ -1,11 +1,13 @@
 """Populations of any size, advanced by events: spikes wait in ring buffers for as long as each synapse delays them.
 
-There is no gradient here. Unlike :mod:`conex_nn.kernels.events` it knows synaptic currents that decay, delays of single
-synapses and all models of neurons, divides a single sample among threads, and gives back who fired, not rows of zeros.
+There is no gradient here. Connections can learn from a single sample. Unlike :mod:`conex_nn.kernels.events` it knows
+synaptic currents that decay, delays of single synapses and all models of neurons, divides a single sample among
+threads, and gives back who fired, not rows of zeros.
 """
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from torch import Tensor
 from conex_nn.kernels.cpu.record import RING
 from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.learning import Table
+from conex_nn.kernels.ring_learning import Learners
 from conex_nn.kernels.ring_parts import Arrivals, Channel, Fired, Probe, Projection, RingCells
 from conex_nn.kernels.threads import launch
 
@@ -37,7 +40,10 @@ def ring_run(
     before: int = 0,
     probes: Sequence[Probe] = (),
 ) -> tuple[list[Fired], list[Tensor]]:
-    """Advance populations.
+    """Advance populations, on the device where their state is.
+
+    Spikes are added up in the order of their sources on the CPU, and as whole numbers of a unit so small that no sum
+    exceeds 62 bits on a GPU: there, too, results are the same each time.
 
     Args:
         cells: The populations; their state is moved in place.
@@ -51,7 +57,11 @@ def ring_run(
         probes: Neurons whose potentials are wanted.
 
     Returns:
-        Who fired in each population, and the potentials that the probes saw, ``(looks, batch, neurons)`` [mV].
+        Who fired in each population, in memory of the CPU, and the potentials that the probes saw,
+        ``(looks, batch, neurons)`` [mV].
+
+    Raises:
+        ValueError: Connections that learn, and several samples.
 
     Example:
         >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
@@ -62,6 +72,26 @@ def ring_run(
         >>> fired[0].step, fired[0].neuron
         (tensor([0, 1, 2], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
     """
+    if batch > 1 and any(each.learning is not None for each in projections):
+        raise ValueError(f"Expected `batch` of 1 where connections learn [1], got {batch}.")
+    device = next((each.v.device.type for each in cells if each.v is not None), "cpu")
+    return _RUN_ON[device](
+        cells, channels, projections, steps=steps, batch=batch, dt=dt, real=real, before=before, probes=probes
+    )
+
+
+def _run_cpu(
+    cells: Sequence[RingCells],
+    channels: Sequence[Channel],
+    projections: Sequence[Projection],
+    *,
+    steps: int,
+    batch: int,
+    dt: float,
+    real: torch.dtype,
+    before: int,
+    probes: Sequence[Probe],
+) -> tuple[list[Fired], list[Tensor]]:
     threads = torch.get_num_threads()
     total = sum(each.n for each in cells if each.model != "given")
     divides = threads > 1 and total * batch >= _WORTH
@@ -74,15 +104,21 @@ def ring_run(
     ordered = sorted(projections, key=lambda each: each.channel)
     own = [[c for c, channel in enumerate(channels) if channel.cells == p] for p in range(len(cells))]
     drawn = [sum(len(each.draws) for each in channels[:c]) for c in range(len(channels))]
+    learners = Learners(
+        table, cells, ordered, [channels[each.channel].cells for each in ordered], before=before, steps=steps
+    )
     rows = {
         "cells": [
-            _cells(table, each, firsts[p], chunks.of[p], own[p], before, steps, batch) for p, each in enumerate(cells)
+            _cells(table, each, firsts[p], chunks.of[p], own[p], learners.of[p], before, steps, batch)
+            for p, each in enumerate(cells)
         ],
         "channel": [
             _channel(table, each, cells, ordered, c, drawn[c], slots, batch) for c, each in enumerate(channels)
         ],
-        "link": [_link(table, each) for each in ordered],
+        "link": [_link(table, each, learners.number.get(id(each), 0)) for each in ordered],
         "draw": [_draw(table, each) for channel in channels for each in channel.draws],
+        "learner": learners.rows,
+        "trace": learners.traces,
     }
     seen = [
         torch.empty(len(range(each.first, steps, each.every)), batch, len(each.neurons), dtype=real) for each in probes
@@ -110,7 +146,7 @@ def ring_run(
         claims = torch.zeros((end - t) * 2 * threads, dtype=torch.int64)
         launch(
             "ring.run",
-            (),
+            (learners.any,),
             real,
             (
                 t, end, steps, batch, len(cells), len(channels), total, slots, before, parts, threads, room,
@@ -118,7 +154,7 @@ def ring_run(
             ),
             (
                 *tables[:3], chunks.tensor(), events, counts, log, logged, shared, claims, scratch, tables[4], lists,
-                tables[3], bits,
+                tables[3], bits, *tables[5:],
             ),
             total * batch * (end - t) if divides else 0,
             scalars=(dt,),
@@ -131,6 +167,15 @@ def ring_run(
         ]
         logged.zero_()
     return _sorted(fetched, cells, firsts), seen
+
+
+def _run_cuda(*inputs: Any, **options: Any) -> tuple[list[Fired], list[Tensor]]:
+    from conex_nn.kernels.gpu.ring import run
+
+    return run(*inputs, **options)
+
+
+_RUN_ON = {"cpu": _run_cpu, "cuda": _run_cuda}
 
 
 class _Chunks:
@@ -170,6 +215,7 @@ def _cells(
     first: int,
     chunks: tuple[int, int],
     channels: list[int],
+    kept: dict[str, int],
     before: int,
     steps: int,
     batch: int,
@@ -197,6 +243,7 @@ def _cells(
         "chunks_end": chunks[1],
         "injected": table.at(each.injected),
         "injected_period": 0 if each.injected is None else each.injected.numel(),
+        **kept,
     }
     return [values_of[name] for name in RING["cells"]]
 
@@ -247,7 +294,7 @@ def _channel(
     return [values[name] for name in RING["channel"]]
 
 
-def _link(table: Table, each: Projection) -> list[int]:
+def _link(table: Table, each: Projection, learner: int) -> list[int]:
     """Return the integers that say what a connection is."""
     begins, targets, delays = each.begins, each.targets, each.delays
     values = {
@@ -264,6 +311,7 @@ def _link(table: Table, each: Projection) -> list[int]:
         "delays": 0 if delays is None else table.keep(delays),
         "wide_delays": int(delays is not None and delays.dtype == torch.int16),
         "factor": table.number(each.factor),
+        "learner": learner,
     }
     return [values[name] for name in RING["link"]]
 

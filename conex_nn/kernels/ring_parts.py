@@ -5,6 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from conex_nn.kernels.learning import Learning
+
 __all__ = ["Arrivals", "Channel", "Fired", "Probe", "Projection", "RingCells", "listed"]
 
 
@@ -136,6 +138,9 @@ class Projection:
         delays: Further steps of each edge, as uint8 or int16 [1].
         factor: Of its current, negative for inhibition [1].
         reach: The most that ``late`` and ``delays`` add together; None for what they hold [1].
+        learning: How its weight, of edges, which is then changed in place, learns at every step, from who fires as it
+            fires; its traces are ``(1, neurons)``, its eligibility one per edge, and ``by_target`` holds int64, int32
+            and, as ``targets`` are, uint16 or int32. None for not at all.
 
     Example:
         >>> Projection(0, 0, torch.ones(3, 3), 1).kind
@@ -152,6 +157,7 @@ class Projection:
     delays: Tensor | None = None
     factor: float = 1.0
     reach: int | None = None
+    learning: Learning | None = None
 
     @property
     def kind(self) -> int:

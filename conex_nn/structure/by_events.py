@@ -110,7 +110,7 @@ class EventLoop:
                 return None
             plan = None
             if learner is not None:
-                plan = LearningPlan.of(learner.rule, connection.synapse, magnitudes=connection.inhibitory)
+                plan = LearningPlan.of(learner.rule, connection.synapse, magnitudes=connection.magnitudes)
                 late = learner.dendrite
                 if plan is None or (late is not None and late.minimum < late.maximum):
                     return None
@@ -233,12 +233,9 @@ class EventLoop:
         rule, before, after = state.rule or RuleState(None, (), ())
         shapes: Any = (synapse.source_shape.numel(), synapse.target_shape.numel())  # pyright: ignore
         pre, post = (torch.zeros(given.batch, n, dtype=given.dtype) for n in shapes)
-        signals = {}
-        for name, signal in learner.signals(given.steps).items():
-            shaped = signal.reshape(-1, 1) if signal.dim() < 2 else signal
-            if len(shaped) not in (1, given.steps) or shaped.shape[1] not in (1, given.batch):
-                return None  # the step loop says so
-            signals[name] = shaped
+        signals = learner.shaped(given.steps, given.batch)
+        if signals is None:
+            return None
         options: dict[str, Any] = {"source": source}
         if learner.axon is not None and source is None:
             options |= {"axon": learner.axon.maximum, "axon_history": _line(before, learner.axon, pre)}

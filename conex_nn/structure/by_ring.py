@@ -1,7 +1,8 @@
 """Whether populations can be advanced by the kernel of ring buffers, and their translation for it.
 
-It is for runs without gradients on the CPU, of parts of any size and with any delays, whose neurons are ours and whose
-currents drive the membrane, decaying or not. The step loop of the engine is the specification, and runs all else.
+It is for runs without gradients, on the CPU or a GPU, of parts of any size and with any delays, whose neurons are ours
+and whose currents drive the membrane, decaying or not; on the CPU connections may learn from a single sample. The step
+loop of the engine is the specification, and runs all else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +12,30 @@ import torch
 from torch import Tensor
 
 from conex_nn.functional.leak import decay_factor
-from conex_nn.kernels import Arrivals, Channel, Fired, Probe, Projection, RingCells, listed, mostly_zeros, ring_run
+from conex_nn.kernels import (
+    Arrivals,
+    Channel,
+    Fired,
+    Learning,
+    Probe,
+    Projection,
+    RingCells,
+    listed,
+    mostly_zeros,
+    ring_run,
+)
 from conex_nn.neurons import ConstantDrive, PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
+from conex_nn.structure.learning import Steps
+from conex_nn.structure.learning_by_events import LearningPlan
 from conex_nn.structure.population import PopulationState
+from conex_nn.structure.ring_learning import Lesson, plan_of
 from conex_nn.structure.ring_parts import MODELS, backgrounds, driven, knows_cells, knows_synapses, moved, weights_of
 from conex_nn.structure.sampler import Samples
-from conex_nn.synapses import Dense, OneToOne
+from conex_nn.structure.under_way import histories_of, sent_by
+from conex_nn.synapses import Dense, OneToOne, Sparse
 
 __all__ = ["RingLoop"]
 
@@ -33,6 +49,7 @@ class RingLoop:
         part: What advances together.
         populations: Of the network, by address.
         connections: Of the part, by edge.
+        plans: How those of them learn that do.
         idle: Edges within the part that are switched off: spikes are under way in them all the same.
 
     Example:
@@ -50,10 +67,11 @@ class RingLoop:
         part: Part,
         populations: Mapping[str, Any],
         connections: Mapping[Edge, Connection],
+        plans: Mapping[Edge, LearningPlan],
         idle: Sequence[Edge],
         real: torch.dtype,
     ) -> None:
-        self.part, self.connections, self.idle, self.real = part, dict(connections), idle, real
+        self.part, self.connections, self.plans, self.idle, self.real = part, dict(connections), plans, idle, real
         self.populations = {path: populations[path] for path in part.populations}
 
     @classmethod
@@ -66,24 +84,31 @@ class RingLoop:
             part: What advances together.
             populations: Of the network, by address.
             connections: Of the network, by address.
-            like: Something of the input's dtype and device.
+            like: Something of the input's dtype, device and batch, ``(time, *batch)``.
         """
-        if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
+        if torch.is_grad_enabled() or like.device.type not in ("cpu", "cuda"):
             return None
-        if part.streamed or not all(knows_cells(populations[path]) for path in part.populations):
+        if like.dtype not in (torch.float32, torch.float64):
+            return None
+        if not all(knows_cells(populations[path]) for path in part.populations):
             return None
         taken: dict[Edge, Connection] = {}
+        plans: dict[Edge, LearningPlan] = {}
         idle: list[Edge] = []
-        for edge in (*part.inner, *part.outer):
+        for edge in (*part.inner, *part.outer, *part.streamed):
             connection = connections[edge.name]
             known = connection.enabled and knows_synapses(connection, populations[edge.target])
+            if known and connection.learns:
+                plan = plan_of(connection)
+                known = plan is not None and like[0].numel() == 1 and like.device.type == "cpu"
+                plans |= {} if plan is None else {edge: plan}
             if not connection.enabled and connection.dendrite.maximum == 0:
                 idle += [edge] if edge in part.inner else []
-            elif known and (edge in part.outer or connection.delay > 0):
+            elif known and (edge not in part.inner or connection.delay > 0):
                 taken[edge] = connection
-            elif edge in part.inner:
+            elif edge not in part.outer:
                 return None
-        loop = cls(part, populations, taken, idle, like.dtype)
+        loop = cls(part, populations, taken, plans, idle, like.dtype)
         return loop if loop._dtypes() <= {like.dtype} else None
 
     def take(self, sequences: Mapping[str, Tensor]) -> set[Edge]:
@@ -120,6 +145,7 @@ class RingLoop:
         under_way: Mapping[str, ConnectionState],
         sequences: Mapping[str, Tensor],
         samples: Mapping[str, Sequence[Samples]],
+        learners: Mapping[str, Steps],
         *,
         steps: int,
         batch: torch.Size,
@@ -131,8 +157,9 @@ class RingLoop:
             arrivals: Currents from outside, by population and compartment [nA].
             states: State of each population.
             under_way: State of each connection.
-            sequences: Spikes of the populations before, whose connections are taken in.
+            sequences: Spikes of the populations before.
             samples: Who wants potentials; they are given them.
+            learners: Who learns at every step, by connection.
             steps: Number of steps [1].
             batch: Shape of the batch.
             dt: Length of a step [ms].
@@ -149,7 +176,7 @@ class RingLoop:
         count = batch.numel()
         if count == 0:
             return None  # the step loop says so
-        histories = self._histories(under_way, count)
+        histories = histories_of(self.connections, under_way, count)
         if histories is None:
             return None
         before = max([0, *(len(each) for each in histories.values())])
@@ -159,10 +186,24 @@ class RingLoop:
             self._cells(population, states[path], histories.get(path), before, count, dt)
             for path, population in self.populations.items()
         ]
+        lessons = {edge: Lesson(plan, learners[edge.name], self.connections[edge]) for edge, plan in self.plans.items()}
+        learnings = {edge: each.learning(under_way[edge.name], steps=steps, dt=dt) for edge, each in lessons.items()}
+        graded = {
+            path for path, each in zip(sources, cells, strict=False) if each.before and each.before.value is not None
+        }
+        if None in learnings.values() or graded & {edge.source for edge in lessons}:
+            return None
         place = {path: number for number, path in enumerate([*sources, *self.populations])}
         channels, where = self._channels(arrivals, states, place, count, dt)
         projections = [
-            self._projection(edge, connection, place[edge.source], where[edge.target, connection.compartment])
+            self._projection(
+                edge,
+                connection,
+                place[edge.source],
+                where[edge.target, connection.compartment],
+                lessons.get(edge),
+                learnings.get(edge),
+            )
             for edge, connection in self.connections.items()
         ]
         slots = max([1, *(each.longest for each in projections)]) + 1
@@ -180,23 +221,14 @@ class RingLoop:
         for path, population in self.populations.items():
             currents = {name: channels[number].current for (owner, name), number in where.items() if owner == path}
             after[path] = moved(population, states[path], cells[place[path]], currents, steps)
-        sent = self._sent(under_way, histories, who, sequences, steps, count)
+        edges = (*self.connections, *self.idle)
+        sent = sent_by(edges, under_way, histories, who, sequences, steps=steps, batch=count)
+        sent |= {edge.name: each.finish(sent[edge.name], steps) for edge, each in lessons.items()}
         events = {
             path: Events(step, sample, neuron, steps, self.populations[path].shape, batch, dt=dt)
             for path, (step, sample, neuron, _) in who.items()
         }
         return events, after, sent
-
-    def _histories(self, under_way: Mapping[str, ConnectionState], batch: int) -> dict[str, Tensor] | None:
-        """Return what each source sent that may be under way; None where its connections do not agree on it."""
-        longest: dict[str, Tensor] = {}
-        for edge, _ in sorted(self.connections.items(), key=lambda each: -len(under_way[each[0].name].axon)):
-            axon = under_way[edge.name].axon
-            known = longest.setdefault(edge.source, axon)
-            tail = known[len(known) - len(axon) :]
-            if tail.data_ptr() != axon.data_ptr() and not torch.equal(tail, axon):
-                return None
-        return {path: _lined(axon, batch) for path, axon in longest.items()}
 
     def _given(self, history: Tensor, spikes: Tensor, before: int, steps: int, batch: int) -> RingCells:
         """Return a population whose spikes are known."""
@@ -288,10 +320,18 @@ class RingLoop:
         rows = None if len(table) == 1 else row.expand(shape).reshape(-1)
         return Arrivals(int(state.seed), int(state.step), state.sample.reshape(-1), table, weight, rows)
 
-    def _projection(self, edge: Edge, connection: Connection, source: int, channel: int) -> Projection:
+    def _projection(
+        self,
+        edge: Edge,
+        connection: Connection,
+        source: int,
+        channel: int,
+        lesson: Lesson | None,
+        learning: Learning | None,
+    ) -> Projection:
         """Translate a connection."""
         synapse: Any = connection.synapse
-        weight = weights_of(connection)
+        weight = weights_of(connection) if lesson is None else lesson.edges.weight
         axon, steps = connection.axon, connection.axon.steps
         reach = axon.maximum - axon.minimum
         delay, late = axon.minimum, None
@@ -299,6 +339,12 @@ class RingLoop:
             shape: Any = synapse.source_shape
             late = (steps - delay).expand(shape).reshape(-1)
         options: dict[str, Any] = {"factor": connection.scale, "reach": reach}
+        if lesson is not None:
+            options["learning"] = learning
+        if lesson is not None and type(synapse) is not Sparse:
+            return Projection(
+                source, channel, weight, delay, late, lesson.edges.begins, lesson.edges.targets, **options
+            )
         if type(synapse) is Dense:
             return Projection(source, channel, weight.t().contiguous(), delay, late, **options)
         if type(synapse) is OneToOne:
@@ -314,45 +360,6 @@ class RingLoop:
             source, channel, weight, delay, late, synapse.indptr, synapse.stored_target, delays, **options
         )
 
-    def _sent(
-        self,
-        under_way: Mapping[str, ConnectionState],
-        histories: Mapping[str, Tensor],
-        fired: Mapping[str, Fired],
-        sequences: Mapping[str, Tensor],
-        steps: int,
-        batch: int,
-    ) -> dict[str, ConnectionState]:
-        """Return what is under way in each connection after the run."""
-
-        def tail(path: str, history: Tensor) -> Tensor:
-            kept = len(history)
-            if path not in fired:
-                spikes = sequences[path].reshape(steps, *history.shape[1:]).to(history.dtype)
-                return torch.cat([history, spikes[-kept:]])[-kept:] if kept else history
-            after = history.new_zeros(kept, *history.shape[1:])
-            if steps < kept:
-                after[: kept - steps] = history[steps:]
-            step, sample, neuron, _ = fired[path]
-            last = step >= steps - kept
-            step, sample, neuron = (each[last].long() for each in (step, sample, neuron))
-            after[step + kept - steps, sample, neuron] = 1
-            return after
-
-        tails, sent = {path: tail(path, history) for path, history in histories.items()}, {}
-        lines: dict[tuple[str, int], Tensor] = {}  # connections of one source and length share a line
-        for edge in (*self.connections, *self.idle):
-            state = under_way[edge.name]
-            if edge in self.connections:
-                whole, kept = tails[edge.source], len(state.axon)
-                if (edge.source, kept) not in lines:
-                    lines[edge.source, kept] = whole if kept == len(whole) else whole[len(whole) - kept :].clone()
-                axon = lines[edge.source, kept]
-            else:
-                axon = tail(edge.source, _lined(state.axon, batch))
-            sent[edge.name] = state._replace(axon=axon.reshape(state.axon.shape))
-        return sent
-
 
 def _probe(place: int, n: int, samples: Samples) -> Probe:
     """Return what the kernel is told of a sampler."""
@@ -360,9 +367,9 @@ def _probe(place: int, n: int, samples: Samples) -> Probe:
     return Probe(place, neurons, samples.kept.start, samples.kept.step)
 
 
-def _lined(axon: Tensor, batch: int) -> Tensor:
-    """Return what is under way with one batch axis and one of neurons; it may be of no step at all."""
-    return axon.reshape(len(axon), batch, axon.shape[1:].numel() // batch)
+def _graded(cells: RingCells) -> bool:
+    """Whether the spikes of a given population are of several sizes."""
+    return cells.before is not None and cells.before.value is not None
 
 
 def _flat(value: Tensor, batch: int) -> Tensor:

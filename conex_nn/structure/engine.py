@@ -1,6 +1,6 @@
 """Run the flat graph of a network over time, part by part."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from conex_nn.structure.connection import Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
-from conex_nn.structure.learning import Learning
+from conex_nn.structure.learning import Learning, Steps
 from conex_nn.structure.listeners import Listeners, WeightWatch
 from conex_nn.structure.network import FEW, Network, NetworkState
 from conex_nn.structure.on_the_way import read_on_the_way
@@ -193,7 +193,7 @@ class _Chunk:
         for edge in (*part.outer, *part.inner, *part.streamed):
             if (learner := self.learning.sequences.get(edge.name)) is not None:
                 pre, post = self.sequences[edge.source], self.sequences[edge.target]
-                v = self._potential(edge.target) if learner.rule.reads_v else None
+                v = torch.stack(self.potentials[edge.target]) if learner.rule.reads_v else None
                 self.connections[edge.name] = learner.see(pre, post, v, self.connections[edge.name])
 
     def _arrive(self, edges: set[Edge], part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
@@ -213,26 +213,29 @@ class _Chunk:
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen or part.block is None:
             return None
-        busy = (*network.listeners, *self.learning.steps, *self.learning.sequences)
+        busy = (*network.listeners, *self.learning.sequences)
         if {edge.name for edge in edges} & set(busy):
             return None
         if self.clock[0].numel() > FEW and not network.by_events:
             return None
         ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
         sampled = network.samplers.keys() & set(part.populations)
-        if ring is None or ring.neurons >= _MANY or not part.inner or sampled:
+        if ring is None or ring.neurons >= _MANY or sampled or not (part.inner or ring.plans):
             return ring
-        other = EventLoop.of(part, network.populations, network.connections, like=self.clock)
+        learners = self._learners(edges)
+        other = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
         return ring if other is None else None
+
+    def _learners(self, edges: Iterable[Edge]) -> dict[str, Steps]:
+        """Return who learns at every step, by connection."""
+        return {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
 
     def _by_ring(self, ring: RingLoop, arrivals: dict[str, dict[str, Tensor]]) -> bool:
         """Advance a part by the kernel of ring buffers; return whether that was possible."""
-        lead = self.clock.shape[1:]
-        known = {edge.source: self.sequences[edge.source] for edge in ring.connections if edge in ring.part.outer}
         with loop_mark(ring.part.populations):
             done = ring.run(
-                arrivals, self.populations, self.connections, known, self.samples, steps=self.steps, batch=lead,
-                dt=self.dt,
+                arrivals, self.populations, self.connections, self.sequences, self.samples, self.learning.steps,
+                steps=self.steps, batch=self.clock.shape[1:], dt=self.dt,
             )  # fmt: skip
         if done is None:
             return False
@@ -245,7 +248,7 @@ class _Chunk:
             if not hooked:  # who hooks onto the spikes may change them
                 self.events[path] = events
             if hooked or path in self.wanted:
-                self.sequences[path] = axon(events.dense(self.clock.dtype))
+                self.sequences[path] = axon(events.dense(self.clock.dtype, self.clock.device))
         return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
@@ -268,7 +271,7 @@ class _Chunk:
         seen = bool(watched & set(part.populations)) or len(watches) < len(heard)
         if network.by_events is False or network.block is not None or seen:
             return 0
-        learners = {e.name: self.learning.steps[e.name] for e in edges if e.name in self.learning.steps}
+        learners = self._learners(edges)
         loop = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
         if loop is None:
             return 0
@@ -304,9 +307,8 @@ class _Chunk:
     ) -> None:
         """Advance a loop block by block, from a step on."""
         size = min(part.block or self.steps, self.network.block or self.steps)
-        learners = {
-            e: self.learning.steps[e.name] for e in (*part.inner, *part.streamed) if e.name in self.learning.steps
-        }
+        steps_of = self.learning.steps
+        learners = {e: steps_of[e.name] for e in (*part.inner, *part.streamed) if e.name in steps_of}
         fixed = [e for e in part.inner if e not in learners]
         projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in fixed}
         place = {path: i for i, path in enumerate(part.populations)}
@@ -390,10 +392,6 @@ class _Chunk:
                 other(step)
 
         return observe
-
-    def _potential(self, path: str) -> Tensor:
-        """Return the potentials of a population after each step so far."""
-        return torch.stack(self.potentials[path])
 
     def _silence(self, population: Population, steps: int) -> Tensor:
         """Return no current at all, in the shape of what a population would be given."""

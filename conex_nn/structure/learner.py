@@ -54,6 +54,19 @@ class Learner:
         begin, end = self.time, self.time + steps
         return {name: xs[begin:end] if xs.dim() and len(xs) > 1 else xs for name, xs in self.modulators.items()}
 
+    def shaped(self, steps: int, batch: int) -> dict[str, Tensor] | None:
+        """Return the modulators of the next steps, ``(time or 1, batch or 1)``; None where the step loop refuses one.
+
+        Args:
+            steps: Their number [1].
+            batch: Number of samples [1].
+        """
+        shaped = {
+            name: signal.reshape(-1, 1) if signal.dim() < 2 else signal for name, signal in self.signals(steps).items()
+        }
+        fits = all(len(xs) in (1, steps) and xs.shape[1] in (1, batch) for xs in shaped.values())
+        return shaped if fits else None
+
     def stretch(self, pre: Tensor, post: Tensor, v: Tensor | None, state: RuleState | None) -> tuple[Seen, RuleState]:
         """Return what the rule sees of the next steps, delayed and with one batch axis, and the state of the delays."""
         source, target = self.synapse.source_shape, self.synapse.target_shape
@@ -83,5 +96,7 @@ class Learner:
 
 
 def _delay(steps: int | Tensor) -> Delay | None:
+    if isinstance(steps, int) and steps == 0:
+        return None
     delay = Delay(steps)
     return delay if delay.maximum else None

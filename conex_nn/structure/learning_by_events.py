@@ -69,15 +69,18 @@ class LearningPlan:
         self.rule, self.synapse, self._found = rule, synapse, found
 
     @classmethod
-    def of(cls, rule: Rule, synapse: Any, *, magnitudes: bool = False) -> "LearningPlan | None":
+    def of(cls, rule: Rule, synapse: Any, *, magnitudes: bool = False, delays: bool = False) -> "LearningPlan | None":
         """Return the plan of a rule, else None.
 
         Args:
             rule: The rule, or a chain.
             synapse: What learns.
             magnitudes: Whether weights stop at 0, because their sign is the source's.
+            delays: Whether edges may have delays, which a rule does not see.
         """
-        if type(synapse) not in (Dense, OneToOne) and not (type(synapse) is Sparse and synapse.delay_bytes is None):
+        if type(synapse) not in (Dense, OneToOne, Sparse):
+            return None
+        if type(synapse) is Sparse and synapse.delay_bytes is not None and not delays:
             return None
         if type(synapse) is Sparse and synapse.shared:
             return None
@@ -103,6 +106,11 @@ class LearningPlan:
         inside = all(low <= 0 <= high for low, high in (self._found.before, self._found.after))
         weight, mask = self.synapse.weight.detach(), self.synapse.mask
         return inside and not bool((weight * ~mask).any())
+
+    @property
+    def normalises(self) -> bool:
+        """Whether a constraint follows each change that concerns all weights of a neuron."""
+        return self._found.normalise is not None
 
     def names(self) -> tuple[str, ...]:
         """Return the names of the modulators that it reads."""
@@ -151,7 +159,7 @@ class LearningPlan:
             options["keep_eligibility"] = math.exp(-dt / (modulated.tau or math.inf))
         if self.synapse.mask is not None:
             options["mask"] = self.synapse.mask.t().to(pre.dtype).contiguous()
-        if type(self.synapse) is Sparse:
+        if type(self.synapse) is Sparse and "by_target" not in options:
             wiring = self.synapse.wiring()
             options["by_target"] = (wiring.target_indptr, wiring.by_target, wiring.source_by_target)
         if found.normalise is not None:

@@ -53,7 +53,7 @@ def knows_synapses(connection: Connection, target: Any) -> bool:
         True
     """
     synapse: Any = connection.synapse
-    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.learns or connection.dendrite.maximum > 0:
+    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.dendrite.maximum > 0:
         return False
     return connection.compartment in driven(target) and connection._first + connection._reach <= _FARTHEST
 
@@ -98,7 +98,7 @@ def weights_of(connection: Connection) -> Tensor:
     """
     synapse: Any = connection.synapse
     weight = synapse.weight_in_force().detach()
-    if not connection.inhibitory or not weight.numel() or bool(weight.min() >= 0):
+    if not connection.magnitudes or not weight.numel() or bool(weight.min() >= 0):
         return weight
     magnitudes: Any = connection.weight
     return magnitudes.detach()

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from typing_extensions import override
 
-from conex_nn.kernels.draw import by_column, narrow_index
+from conex_nn.kernels.draw import narrow_index
 from conex_nn.memory import require_free
 from conex_nn.synapses.check_edges import AMOUNTS, check_delay, check_edges, count_edges, draw_delay, require_one
 from conex_nn.synapses.distribution import Distribution
@@ -17,7 +17,7 @@ from conex_nn.synapses.initial_weight import Initialiser, initial_weight
 from conex_nn.synapses.progress import Progress
 from conex_nn.synapses.sparse_product import sparse_backproject, sparse_hebbian, sparse_project
 from conex_nn.synapses.synapse import Synapse, leading_axes
-from conex_nn.synapses.wiring import KeptWiring, Part, Wiring, index_edges, part_of
+from conex_nn.synapses.wiring import Columns, KeptWiring, Part, Wiring, columns_of, index_edges, part_of
 
 __all__ = ["Sparse"]
 
@@ -128,7 +128,7 @@ class Sparse(Synapse):
             self.register_buffer("indptr", rows.indptr)
             self.register_buffer("target_bytes", rows.target.view(torch.uint8))
             self.register_buffer("delay_bytes", self._delays(delay, order, how, place))
-            self._kept = KeptWiring()
+            self._kept, self._kept_columns = KeptWiring[Wiring](), KeptWiring[Columns]()
             self.weight = self._first_weight(init, weight, shared, {"dtype": dtype, "device": place}, how)
         self.register_load_state_dict_pre_hook(_take_widths)
         self.register_load_state_dict_post_hook(_forget)
@@ -264,6 +264,11 @@ class Sparse(Synapse):
         """Return the index of all edges by source and by target; it is made once and kept."""
         return self._kept.of((self.indptr, self.target_bytes), self._index)
 
+    def columns(self) -> Columns:
+        """Return the index of all edges by target alone; it is made once and kept."""
+        find = partial(columns_of, self.indptr, self.stored_target, self.target_shape.numel())
+        return self._kept_columns.of((self.indptr, self.target_bytes), find)
+
     def _index(self) -> Wiring:
         if self.indptr.is_meta:
             starts = self.indptr.new_empty(self.target_shape.numel() + 1)
@@ -271,8 +276,7 @@ class Sparse(Synapse):
         n_source, n_target = self.source_shape.numel(), self.target_shape.numel()
         if self.indptr.device.type != "cpu" or torch.compiler.is_compiling():
             return index_edges(self.source, self.target, n_source=n_source, n_target=n_target)
-        by_target = torch.empty(self.num_edges, dtype=torch.int32, device="cpu")
-        starts, sources = by_column(self.indptr.long(), self.stored_target, n_target, by_target)
+        starts, by_target, sources = columns_of(self.indptr, self.stored_target, n_target)
         return Wiring(self.source, self.target, self.indptr, by_target, starts.int(), sources.int())
 
     def unshare(self) -> None:
@@ -384,6 +388,7 @@ def _forget(module: nn.Module, _: Any) -> None:
     """Forget the index of edges that a state_dict has replaced."""
     if isinstance(module, Sparse):
         module._kept.clear()
+        module._kept_columns.clear()
 
 
 def _place(device: torch.device | str | None, generator: torch.Generator | None) -> torch.device:

@@ -1,12 +1,14 @@
 """An index of sparse edges by source and by target."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
 
-__all__ = ["KeptWiring", "Part", "Wiring", "index_edges", "part_of", "starts"]
+from conex_nn.kernels.draw import by_column
+
+__all__ = ["Columns", "KeptWiring", "Part", "Wiring", "columns_of", "index_edges", "part_of", "starts"]
 
 
 class Wiring(NamedTuple):
@@ -26,6 +28,17 @@ class Wiring(NamedTuple):
     """Their sources, in that order."""
 
 
+class Columns(NamedTuple):
+    """Edges in the order of their targets, in 6 bytes for each."""
+
+    begins: Tensor
+    """Edges of target j are those from ``begins[j]`` up to ``begins[j + 1]`` in the following lists."""
+    edges: Tensor
+    """The edges; ``int32``."""
+    sources: Tensor
+    """Their sources: ``uint16``, or ``int32`` where there are more than 65 536."""
+
+
 class Part(NamedTuple):
     """Some of the edges, indexed among themselves."""
 
@@ -35,11 +48,14 @@ class Part(NamedTuple):
     """Their index."""
 
 
-class KeptWiring:
+_Index = TypeVar("_Index")
+
+
+class KeptWiring(Generic[_Index]):
     """An index of edges that is made when it is first asked for, and anew when the edges are others.
 
-    It takes 16 bytes for an edge, which edges that nothing multiplies or learns need not have. Copies and pickles of it
-    are empty.
+    It takes 16 bytes for an edge, or 6 by target alone, which edges that nothing multiplies or learns need not have.
+    Copies and pickles of it are empty.
 
     Example:
         >>> kept, edges = KeptWiring(), torch.zeros(1, dtype=torch.int32)
@@ -50,9 +66,9 @@ class KeptWiring:
 
     def __init__(self) -> None:
         self._edges: tuple[Tensor, ...] = ()
-        self._wiring: Wiring | None = None
+        self._wiring: _Index | None = None
 
-    def of(self, edges: tuple[Tensor, ...], make: Callable[[], Wiring]) -> Wiring:
+    def of(self, edges: tuple[Tensor, ...], make: Callable[[], _Index]) -> _Index:
         """Return the index of some edges.
 
         Args:
@@ -72,7 +88,7 @@ class KeptWiring:
         """Forget it."""
         self._edges, self._wiring = (), None
 
-    def __deepcopy__(self, memo: Any) -> "KeptWiring":
+    def __deepcopy__(self, memo: Any) -> "KeptWiring[_Index]":
         return KeptWiring()
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -109,6 +125,23 @@ def index_edges(source: Tensor, target: Tensor, *, n_source: int, n_target: int)
     """
     order = torch.sort(target, stable=True).indices.to(source.dtype)
     return Wiring(source, target, starts(source, n_source), order, starts(target, n_target), source[order])
+
+
+def columns_of(indptr: Tensor, target: Tensor, n_target: int) -> Columns:
+    """Index edges by target alone.
+
+    Args:
+        indptr: Where the edges of each source begin, and how many there are in all.
+        target: Target of every edge, of the dtype of ``narrow_index``, ascending within a source.
+        n_target: Neurons that receive.
+
+    Example:
+        >>> columns_of(torch.tensor([0, 2, 2, 3]), torch.tensor([0, 1, 0], dtype=torch.uint16), 2).edges
+        tensor([0, 2, 1], dtype=torch.int32)
+    """
+    edges = torch.empty(len(target), dtype=torch.int32, device="cpu")
+    begins, sources = by_column(indptr.long(), target, n_target, edges)
+    return Columns(begins, edges, sources)
 
 
 def part_of(wiring: Wiring, edges: Tensor) -> Part:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -129,19 +130,20 @@ def test_eigenvalues_of_a_rotation():
 
 
 @pytest.mark.parametrize(
-    ("synapse", "synapses"),
+    ("make", "synapses"),
     [
-        (cx.Dense(6, 4), 6),
-        (cx.OneToOne(5, 5), 1),
-        (cx.Sparse(6, 4, in_degree=3), 3),
-        (cx.Conv2d((2, 6, 6), (3, 4, 4), kernel_size=3), 18),
-        (cx.Local2d((1, 6, 6), (1, 4, 4), kernel_size=3), 9),
-        (cx.Lateral((1, 5, 5), (1, 5, 5), kernel_size=(1, 3, 3), centre=False), 8),
-        (cx.AvgPool2d((1, 6, 6), (1, 3, 3)), 4),
+        (partial(cx.Dense, 6, 4), 6),
+        (partial(cx.OneToOne, 5, 5), 1),
+        (partial(cx.Sparse, 6, 4, in_degree=3), 3),
+        (partial(cx.Conv2d, (2, 6, 6), (3, 4, 4), kernel_size=3), 18),
+        (partial(cx.Local2d, (1, 6, 6), (1, 4, 4), kernel_size=3), 9),
+        (partial(cx.Lateral, (1, 5, 5), (1, 5, 5), kernel_size=(1, 3, 3), centre=False), 8),
+        (partial(cx.AvgPool2d, (1, 6, 6), (1, 3, 3)), 4),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
+    ids=lambda value: value.func.__name__ if isinstance(value, partial) else "",
 )
-def test_every_kind_of_connection_is_a_picture(synapse, synapses):
+def test_every_kind_of_connection_is_a_picture(make, synapses):
+    synapse = make()
     matrix = pair_weights(synapse)
     ax = plots.wiring(matrix, tuple(synapse.source_shape), tuple(synapse.target_shape))
     others, own = ax.collections[:2]

@@ -10,7 +10,7 @@ FIELDS = (
     "plus", "minus", "plus_factor", "minus_factor", "bound", "w_min", "w_max", "mu", "shift",
     "modulator", "eligibility", "keep_eligibility", "scales",
     "low", "high", "clips", "normalise", "total", "low_after", "high_after",
-    "rows", "chunks", "sums", "factors", "blocks",
+    "rows", "chunks", "sums", "factors", "blocks", "gains", "tops", "sweep",
     "places", "pre_events", "pre_counts", "post_events", "post_counts", "area", "wide",
 )  # fmt: skip
 """Names of the integers of a row: counts, addresses, and numbers as the bits of a double."""
@@ -23,20 +23,21 @@ FIELDS = (
     PLUS, MINUS, PLUS_FACTOR, MINUS_FACTOR, BOUND, W_MIN, W_MAX, MU, SHIFT,
     MODULATOR, ELIGIBILITY, KEEP_ELIGIBILITY, SCALES,
     LOW, HIGH, CLIPS, NORMALISE, TOTAL, LOW_AFTER, HIGH_AFTER,
-    ROWS, CHUNKS, SUMS, FACTORS, BLOCKS,
+    ROWS, CHUNKS, SUMS, FACTORS, BLOCKS, GAINS, TOPS, SWEEP,
     PLACES, PRE_EVENTS, PRE_COUNTS, POST_EVENTS, POST_COUNTS, AREA, WIDE,
 ) = range(len(FIELDS))  # fmt: skip
 
 LEARNER = len(FIELDS)
 """Integers of such a row."""
 
-POPULATION, CONNECTION = 18, 12
+POPULATION, CONNECTION = 19, 13
 """Integers of the rows of populations and of connections."""
 
 RING = {
     "cells": (
         "n", "first", "model", "rows", "period", "v", "left", "w", "currents", "soft", "channels", "channels_end",
         "given", "given_events", "given_values", "chunks", "chunks_end", "injected", "injected_period",
+        "traces", "traces_end", "last", "past", "past_words",
     ),
     "channel": (
         "n", "ring", "links", "links_end", "current", "keep", "keep_period", "factor", "factor_period", "outside",
@@ -44,12 +45,18 @@ RING = {
     ),
     "link": (
         "source", "kind", "delay", "late", "weights", "weight_step", "begins", "long_begins", "targets", "wide_targets",
-        "delays", "wide_delays", "factor",
+        "delays", "wide_delays", "factor", "learner",
     ),
     "draw": (
         "seed", "step", "samples", "bars", "counts", "bar", "weight", "weight_period",
     ),
     "probe": ("cells", "neurons", "count", "every", "out", "first"),
+    "learner": (
+        "target", "onto", "edges", "sources", "wide_sources", "longest", "trace_pre", "trace_post", "plus", "minus",
+        "plus_up", "minus_up", "bound", "w_min", "w_max", "mu", "shift", "low", "high", "beyond", "signal",
+        "eligibility", "kept", "ahead", "turns", "moved",
+    ),
+    "trace": ("values", "keep", "nearest"),
 }  # fmt: skip
 """Names of the integers that say what there is where populations send into ring buffers."""
 

@@ -5,6 +5,8 @@ of one channel (a compartment of a population), and adds to the ring what the ro
 these. In the second, each piece takes some neurons, empties their place in the ring, advances them, and lists who
 fired. No two pieces write the same numbers, and each target gets its spikes in the order of their sources, so that the
 number of threads does not matter. Steps before the first only send what was fired then.
+
+Connections that learn do so from the step before in the first phase, ahead of what they send.
 """
 
 from numba import types
@@ -19,11 +21,14 @@ from conex_nn.kernels.cpu.ring_fields import (
     CHUNKS,
     CHUNKS_END,
     DELAY,
+    ELIGIBILITY,
     FIRST,
     GIVEN,
     GIVEN_EVENTS,
     GIVEN_ONLY,
     GIVEN_VALUES,
+    LEARNER,
+    LEARNER_ROW,
     LINK,
     LINKS,
     LINKS_END,
@@ -32,23 +37,44 @@ from conex_nn.kernels.cpu.ring_fields import (
     RING,
     SIZE,
     SOURCE,
+    TARGET,
     N,
     V,
 )
+from conex_nn.kernels.cpu.ring_learn import make_follow, make_learn
 from conex_nn.kernels.cpu.ring_send import make_send
 from conex_nn.kernels.cpu.traces import make_list
 
 __all__ = ["run"]
 
 
-def run(real):
-    """Make the kernel that advances populations over some steps."""
-    (send, ready), list_events = make_send(real), make_list(real)
+def run(real, learns):
+    """Make the kernel that advances populations over some steps, whose connections may learn."""
+    (send, ready, span), list_events = make_send(real), make_list(real)
+    (learn, carry, settle), follow = make_learn(real, span), make_follow(real)
     receive, start, clear = make_receive(real)
     advance = make_advance(real)
 
     @inline
-    def deliver(links, channel, cells, chunks, t, b, part, parts, batch, slots, before, events, counts, total, fired):
+    def collect(source, chunks, b, events, counts, total, fired):
+        """List who fired in the step before."""
+        number = 0
+        for c in range(source[CHUNKS], source[CHUNKS_END]):
+            here = offset(events, b * total + source[FIRST] + chunks[4 + 3 * c])
+            for k in range(counts[b * chunks[0] + c]):
+                fired[number] = here[k]
+                number += 1
+        return number
+
+    @inline
+    def given(source, t, b, batch, before):
+        """Return which entries of a list are those of a step."""
+        begins, place = as_pointer(source[GIVEN], types.int64), (t + before) * batch + b
+        return begins[place], begins[place + 1]
+
+    @inline
+    def deliver(links, channel, cells, chunks, t, b, part, parts, batch, slots, before, events, counts, total, fired,
+                learners, steps):  # fmt: skip
         """Send what was fired to some targets of a channel."""
         m = channel[0]
         low, high = m * part // parts, m * (part + 1) // parts
@@ -58,28 +84,50 @@ def run(real):
             link = offset(links, number * LINK)
             source = offset(cells, link[SOURCE] * CELLS)
             size = real(as_double(link[SIZE]))
-            since = t if source[MODEL] == GIVEN_ONLY else t - 1
-            if since < -before:
+            early = source[MODEL] == GIVEN_ONLY
+            moves = False
+            if learns:
+                learner = offset(learners, link[LEARNER] * LEARNER_ROW)
+                plastic = link[LEARNER] != 0
+                moves = plastic and learner[ELIGIBILITY] != 0
+                early = early and not (plastic and link[DELAY] > 0)
+                if plastic and t > 0:
+                    target = offset(cells, learner[TARGET] * CELLS)
+                    if source[MODEL] == GIVEN_ONLY:
+                        begin, end = given(source, t - 1, 0, 1, before)
+                        here, number = offset(as_pointer(source[GIVEN_EVENTS], types.int32), begin), end - begin
+                    else:
+                        here, number = fired, collect(source, chunks, 0, events, counts, total, fired)
+                    learn(
+                        link, learner, source, target, chunks, events, counts, here, number, ring, stride, slots - 1,
+                        t - 1, low, high, m, size, steps, 0 if early else 1,
+                    )  # fmt: skip
+                    if moves and t == steps:
+                        settle(link, learner, source, low, high, m, t - 1)
+            since = t if early else t - 1
+            if since < -before or t == steps:
                 continue
             at = since + link[DELAY]
             if since < 0 or source[MODEL] == GIVEN_ONLY:
-                place = (since + before) * batch + b
-                begins = as_pointer(source[GIVEN], types.int64)
+                begin, end = given(source, since, b, batch, before)
                 here, values = as_pointer(source[GIVEN_EVENTS], types.int32), as_pointer(source[GIVEN_VALUES], real)
-                for k in range(begins[place], begins[place + 1]):
+                for k in range(begin, end):
                     value = size if source[GIVEN_VALUES] == 0 else size * values[k]
-                    send(link, ring, stride, slots - 1, at, types.int64(here[k]), value, low, high, m)
+                    if learns and moves:
+                        carry(link, learner, ring, stride, slots - 1, since, types.int64(here[k]), value, low, high, m,
+                              steps)  # fmt: skip
+                    else:
+                        send(link, ring, stride, slots - 1, at, types.int64(here[k]), value, low, high, m)
                 continue
-            number = 0
-            for c in range(source[CHUNKS], source[CHUNKS_END]):
-                here = offset(events, b * total + source[FIRST] + chunks[4 + 3 * c])
-                for k in range(counts[b * chunks[0] + c]):
-                    fired[number] = here[k]
-                    number += 1
+            number = collect(source, chunks, b, events, counts, total, fired)
             for k in range(number):
                 if k + 1 < number:
                     ready(link, types.int64(fired[k + 1]))
-                send(link, ring, stride, slots - 1, at, types.int64(fired[k]), size, low, high, m)
+                if learns and moves:
+                    carry(link, learner, ring, stride, slots - 1, since, types.int64(fired[k]), size, low, high, m,
+                          steps)  # fmt: skip
+                else:
+                    send(link, ring, stride, slots - 1, at, types.int64(fired[k]), size, low, high, m)
 
     @inline
     def update(cells, channels, draws, t, b, begin, n, batch, slots, current, fired, drawn, dt):
@@ -142,16 +190,18 @@ def run(real):
         place = fetch_add(offset(shared, 16), 1)
         own, draws = as_pointer(args[28], types.int32), as_pointer(args[29], types.int64)
         drawn = offset(as_pointer(args[30], types.int32), place * block)
+        learners, traces = as_pointer(args[31], types.int64), as_pointer(args[32], types.int64)
         current = offset(scratches, place * 2 * block)
         fired = offset(current, block)
         lists = offset(own, place * total)
         sends, updates = batch * channels_number * parts, batch * chunks[0]
+        watched = populations if learns else 0  # sources whose spikes are known, as rules see them
         filled = offset(shared, 24)
         done = types.int64(0)
         t, full = begin_step, False
         while t < end_step and not full:
             for phase in range(2):
-                size = sends + batch if phase == 0 else updates
+                size = sends + batch if phase == 0 else updates + watched
                 if t == steps and phase == 1:
                     break
                 for turn in range(groups):
@@ -160,7 +210,7 @@ def run(real):
                     begin, end = size * group // groups, size * (group + 1) // groups
                     q = begin + fetch_add(claim, 1)
                     while q < end:
-                        if phase == 1:
+                        if phase == 1 and q < updates:
                             b, c = q // chunks[0], q % chunks[0]
                             chunk = offset(chunks, 3 + 3 * c)
                             each = offset(cells, chunk[0] * CELLS)
@@ -176,12 +226,21 @@ def run(real):
                                 for k in range(number):
                                     here[k] += chunk[1]
                                 counts[b * chunks[0] + c] = number
+                                if learns:
+                                    follow(each, traces, t, chunk[1], chunk[2], here, number)
+                        elif phase == 1:
+                            each = offset(cells, (q - updates) * CELLS)
+                            if learns and each[MODEL] == GIVEN_ONLY and t >= 0:
+                                first, last = given(each, t, 0, 1, before)
+                                here = offset(as_pointer(each[GIVEN_EVENTS], types.int32), first)
+                                follow(each, traces, t, 0, each[N], here, last - first)
                         elif q < sends:
-                            if t < steps:
+                            if learns or t < steps:
                                 b, rest = q // (channels_number * parts), q % (channels_number * parts)
                                 deliver(
                                     links, offset(channels, (rest // parts) * CHANNEL), cells, chunks, t, b,
-                                    rest % parts, parts, batch, slots, before, events, counts, total, lists,
+                                    rest % parts, parts, batch, slots, before, events, counts, total, lists, learners,
+                                    steps,
                                 )  # fmt: skip
                         elif t > 0:
                             note(

@@ -20,7 +20,7 @@ __all__ = ["make_send"]
 
 
 def make_send(real):
-    """Make what adds the row of one neuron that spiked to the ring."""
+    """Make what adds the row of one neuron that spiked to the ring, asks for it, and finds a part of it."""
     bytes_of_weight = real.bitwidth // 8
 
     @sweep
@@ -61,6 +61,22 @@ def make_send(real):
     _, long_apart_32, _ = edges(types.int32, types.int16)
 
     @inline
+    def span(link, i, low, high, n):
+        """Return which edges of source neuron i are onto the targets from low up to high."""
+        if link[LONG_BEGINS] != 0:
+            long = as_pointer(link[BEGINS], types.int64)
+            begin, end = long[i], long[i + 1]
+        else:
+            short = as_pointer(link[BEGINS], types.int32)
+            begin, end = types.int64(short[i]), types.int64(short[i + 1])
+        targets, wide = link[TARGETS], link[WIDE_TARGETS] != 0
+        if low > 0:
+            begin = bound_32(targets, begin, end, low) if wide else bound_16(targets, begin, end, low)
+        if high < n:
+            end = bound_32(targets, begin, end, high) if wide else bound_16(targets, begin, end, high)
+        return begin, end
+
+    @inline
     def row(link, ring, stride, mask, at, i, size, low, high, n):
         """Send a spike of source neuron i, of this size, to the targets from low up to high."""
         if link[LATE] != 0:
@@ -74,17 +90,8 @@ def make_send(real):
             if low <= i and i < high:
                 onto[i] += size * weights[i * link[WEIGHT_STEP]]
             return
-        if link[LONG_BEGINS] != 0:
-            long = as_pointer(link[BEGINS], types.int64)
-            begin, end = long[i], long[i + 1]
-        else:
-            short = as_pointer(link[BEGINS], types.int32)
-            begin, end = types.int64(short[i]), types.int64(short[i + 1])
+        begin, end = span(link, i, low, high, n)
         targets, wide, delays, step = link[TARGETS], link[WIDE_TARGETS] != 0, link[DELAYS], link[WEIGHT_STEP]
-        if low > 0:
-            begin = bound_32(targets, begin, end, low) if wide else bound_16(targets, begin, end, low)
-        if high < n:
-            end = bound_32(targets, begin, end, high) if wide else bound_16(targets, begin, end, high)
         if delays == 0:
             if wide:
                 together_32(onto, targets, weights, step, size, begin, end)
@@ -126,4 +133,4 @@ def make_send(real):
         if link[WEIGHT_STEP] != 0:
             lines(link[WEIGHTS], begin * bytes_of_weight, end * bytes_of_weight)
 
-    return row, ready
+    return row, ready, span
