@@ -50,6 +50,8 @@ Dendrites
     Dendrite             Compartments at which currents arrive; together they make the current into the membrane
     Compartment          One compartment of a dendrite
     Drive                A compartment whose current drives the membrane as it is, like a proximal dendrite's
+    Conductance          A compartment whose synapses open a conductance, through which current flows toward a reversal
+                         potential
     Pull                 A compartment that pulls the membrane toward a fraction of its threshold, like distal and
                          apical dendrites
 

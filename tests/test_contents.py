@@ -22,7 +22,7 @@ GROUPS = {
         "KWinners Noise AdaptiveThreshold ActivityHomeostasis VoltageHomeostasis Homeostasis Background PoissonDrive "
         "ConstantDrive Behavior"
     ),
-    "Dendrites": "Dendrite Compartment Drive Pull",
+    "Dendrites": "Dendrite Compartment Drive Conductance Pull",
     "Synapses": "Dense OneToOne Sparse Conv2d Local2d Lateral AvgPool2d Synapse Uniform Normal LogNormal",
     "Learning rules": "STDP TripletSTDP Clopath ISTDP RSTDP MSTDP MSTDPET ShiftSTDP Oja BCM",
     "To keep": "save load register LoadWarning keep_memory",

@@ -48,9 +48,16 @@ def test_every_command_is_there_with_its_options(module, options):
 
 
 def test_every_link_leads_to_a_file():
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", TEXT) if "://" not in link]
+    pictures = re.findall(r'src="([^"]+)"', TEXT)
+    links = [link for link in [*pictures, *re.findall(r"\]\(([^)#]+)\)", TEXT)] if "://" not in link]
     assert links
     assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_every_picture_is_made_by_a_command():
+    for after in re.split(r"<img [^>]*>", TEXT)[1:]:
+        caption = after.strip().partition("\n\n")[0]
+        assert COMMAND.search(caption), caption
 
 
 @pytest.mark.parametrize("part", ["Start", "A first network", "The models", "Map", "Names, old to new", "Results"])
