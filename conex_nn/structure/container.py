@@ -337,9 +337,10 @@ class Container(Storable):
         }
         if not found:
             known = [path for path, module in self.named_modules() if hasattr(module, "enabled")]
+            cells = " Populations are silenced by their connections." if self.find(what) else ""
             raise ValueError(
                 f"Expected something that can be switched (a behavior, a connection, an input population), got "
-                f"{what!r}.{nearest(str(what), known)}"
+                f"{what!r}.{cells}{nearest(str(what), known)}"
             )
         for module in found.values():
             module.enabled = on  # pyright: ignore[reportArgumentType]
