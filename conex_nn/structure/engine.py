@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from conex_nn.structure.by_events import EventLoop, fires_little
 from conex_nn.structure.by_ring import RingLoop
+from conex_nn.structure.by_steps import say_by_steps
 from conex_nn.structure.connection import Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
@@ -254,8 +255,7 @@ class _Chunk:
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
         """Advance populations that depend on each other, block by block."""
         pieces: dict[str, list[Tensor]] = {path: [] for path in part.populations}
-        begin = self._by_events(part, arrivals, pieces)
-        if begin < self.steps:
+        if (begin := self._by_events(part, arrivals, pieces)) < self.steps:
             self._by_steps(part, arrivals, pieces, begin)
         for path, blocks in pieces.items():
             spikes = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
@@ -301,10 +301,11 @@ class _Chunk:
         self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]], first: int
     ) -> None:
         """Advance a loop block by block, from a step on."""
-        size = min(part.block or self.steps, self.network.block or self.steps)
-        learners = {
-            e: self.learning.steps[e.name] for e in (*part.inner, *part.streamed) if e.name in self.learning.steps
-        }
+        if self.network.by_events:
+            found = RingLoop.read(part, self.network.populations, self.network.connections, like=self.clock)
+            say_by_steps(part.populations, found)
+        size, waiting = min(part.block or self.steps, self.network.block or self.steps), self.learning.steps
+        learners = {e: waiting[e.name] for e in (*part.inner, *part.streamed) if e.name in waiting}
         fixed = [e for e in part.inner if e not in learners]
         projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in fixed}
         place = {path: i for i, path in enumerate(part.populations)}
