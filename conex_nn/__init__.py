@@ -25,7 +25,7 @@ import importlib
 from typing import Any
 
 from conex_nn import dendrites, functional, neurons, plasticity, structure, surrogate, synapses
-from conex_nn.dendrites import Compartment, Dendrite, Drive, Pull
+from conex_nn.dendrites import Compartment, Conductance, Dendrite, Drive, Pull
 from conex_nn.memory import keep_memory
 from conex_nn.neurons import (
     AELIF,
@@ -104,6 +104,7 @@ __all__ = [
     "Behavior",
     "Clopath",
     "Compartment",
+    "Conductance",
     "Connection",
     "ConstantDrive",
     "Container",

@@ -9,7 +9,8 @@ from torch.autograd.graph import saved_tensors_hooks
 from typing_extensions import override
 
 from conex_nn.kernels.direct import plain
-from conex_nn.neurons import FromSnnTorch
+from conex_nn.kernels.spare import Spare
+from conex_nn.neurons import IF, LIF, FromSnnTorch
 from conex_nn.scan import Observer, check_sequence, in_blocks, scan
 
 __all__ = ["SequenceDropout", "Sequential", "is_stateful"]
@@ -23,6 +24,8 @@ _SAME_AT_EACH_STEP = (
     nn.MaxPool1d, nn.MaxPool2d, nn.MaxPool3d, nn.AdaptiveMaxPool1d, nn.AdaptiveMaxPool2d, nn.AdaptiveMaxPool3d,
 )  # fmt: skip
 _NORMS = (nn.modules.batchnorm._NormBase,)  # they see time and batch as one: their statistics are of all steps
+_MAKERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)
+"""What these return is a tensor of its own, which their backward pass does without."""
 _POOLS = (nn.AvgPool1d, nn.AvgPool2d, nn.AvgPool3d)
 _SAMPLES = 256
 """Samples that a convolution on a CPU takes at once: as fast as all of them, with buffers that stay small."""
@@ -237,13 +240,16 @@ class Sequential(nn.Sequential):
             if observe is not None:
                 watch = None if returned else observe
                 return scan(lambda x, s: self.step(x, s, dt=dt), block, state, observe=watch)
-            states = []
+            states, before = [], None
             for (name, module), inner in zip(self._modules.items(), state, strict=True):
                 if is_stateful(module):
-                    block, inner = module(block, inner, dt=dt)
+                    hands_over = plain(block) and _hands_over(before, module)
+                    with Spare(block) if hands_over else contextlib.nullcontext():
+                        block, inner = module(block, inner, dt=dt)
                 else:
                     block = _over_time(name, module, block)
                 states.append(inner)
+                before = module
             return block, tuple(states)
 
         def run_parts(block: Tensor, state: tuple[Any, ...]) -> tuple[Tensor, tuple[Any, ...]]:
@@ -283,6 +289,18 @@ def _admitted(name: str, module: nn.Module | None) -> nn.Module | None:
                 "define both methods on it."
             )
     return module
+
+
+def _hands_over(giver: nn.Module | None, taker: nn.Module) -> bool:
+    """Whether nobody but the taker sees what the giver makes, not even its own backward pass."""
+    if giver is None or type(giver) not in _MAKERS or type(taker) not in (LIF, IF):
+        return False
+    hooks = nn.modules.module
+    return not any((
+        giver._forward_hooks, taker._forward_hooks, taker._forward_pre_hooks,
+        hooks._global_forward_hooks, hooks._global_forward_pre_hooks,
+        "forward" in vars(giver), "forward" in vars(taker),
+    ))  # fmt: skip
 
 
 def _of_snntorch(module: nn.Module) -> bool:

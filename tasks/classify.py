@@ -14,9 +14,7 @@ The epoch is chosen on the validation part; the test part is looked at once.
 """
 
 import json
-import logging
 import math
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -343,10 +341,7 @@ def input_shares(profiler: SimpleProfiler) -> dict[str, float]:
 
 def main(config: Config) -> dict[str, float]:
     """Train, choose the epoch on the validation part, test once, and report."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run anew replaces the one before
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one indexing needs none
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     name = config.data.replace("-", "").replace("_", "").lower()
     gradients = config.learning in ("surrogate", "hybrid")

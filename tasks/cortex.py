@@ -4,8 +4,6 @@ Layers 4, 2/3 and 5, each of excitatory and inhibitory cells: what is seen drive
 layers further on reach back to the apical and distal dendrites of those before; inhibition acts within a layer.
 """
 
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -136,10 +134,7 @@ def costs(net: cx.Neocortex, data: L.LightningDataModule, *, time: int) -> cx.st
 
 def main(config: Config) -> dict[str, float]:
     """Build, show, train, choose the epoch on the validation part, test once, and report."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run anew replaces the one before
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one indexing needs none
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     data = cx.data.by_name(
         config.data,

@@ -10,9 +10,7 @@ The epoch is chosen on validation trials; test trials are looked at once.
 """
 
 import json
-import logging
 import math
-import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -168,9 +166,7 @@ def draw(out: Path, net: cx.rates.CTRNN, task: cx.data.PerceptualDecision, signs
 
 def main(config: Config) -> dict[str, Any]:
     """Train until the criterion, test once, and report."""
-    for message in (".*LeafSpec.*", ".*exists and is not empty.*", ".*does not have many workers.*"):
-        warnings.filterwarnings("ignore", message=message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     task = cx.data.PerceptualDecision(dt=config.dt)
     data = cx.data.CognitiveTrials(

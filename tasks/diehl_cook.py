@@ -9,10 +9,8 @@ is looked at once.
 """
 
 import json
-import logging
 import math
 import time
-import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -204,10 +202,7 @@ def mosaic(weight: Tensor, labels: Tensor, shape: tuple[int, ...]) -> Figure:
 
 def main(config: Config) -> dict[str, float]:
     """Learn, label, test once, and report."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run anew replaces the one before
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one indexing needs none
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     recipe = RECIPES.get(config.data.lower().replace("_", "").replace("-", ""), MNIST)
     encoder = cx.encoders.Poisson(time=config.time or recipe.time, max_rate=recipe.max_rate)

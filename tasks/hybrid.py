@@ -11,10 +11,8 @@ validation part; each network sees the test part once.
 """
 
 import json
-import logging
 import math
 import time
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -352,10 +350,7 @@ def shown(rows: dict[str, dict[str, Any]], title: str) -> Table:
 
 def main(config: Config) -> dict[str, float]:
     """Pre-train, train and test the network, compare four of them, and report."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run anew replaces the one before
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one indexing needs none
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     begin = time.perf_counter()
     L.seed_everything(config.seed, verbose=False)
     base = asdict(RECIPES["digits" if config.data == "digits" else "mnist"])

@@ -9,9 +9,7 @@ The last epoch is tested, once.
 """
 
 import json
-import logging
 import math
-import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -125,9 +123,7 @@ def draw(out: Path, variance: Tensor, history: list[dict[str, Any]], names: list
 
 def main(config: Config) -> dict[str, Any]:
     """Train on all tasks, test once, and report."""
-    for message in (".*LeafSpec.*", ".*exists and is not empty.*", ".*does not have many workers.*"):
-        warnings.filterwarnings("ignore", message=message)
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     mixed = cx.data.MultiTask(tasks(config.dt))
     names = list(mixed.tasks)

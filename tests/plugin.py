@@ -2,14 +2,18 @@
 
 import importlib.util
 import os
+import sys
 from pathlib import Path
+
+import pytest
+from _pytest.doctest import DoctestItem
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # before torch is there to read it: the workers share the machine
     os.environ["OMP_NUM_THREADS"] = "1"
 
-import pytest
-import torch
-from _pytest.doctest import DoctestItem
+# Tests start Python dozens of times. Where its bytecode is not kept, each compiles torch's sources first: five seconds.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
@@ -21,6 +25,8 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
 @pytest.fixture(autouse=True)
 def seed(request: pytest.FixtureRequest) -> None:
     """Seed torch. A docstring's example also knows `torch`; the README imports what it uses."""
+    import torch  # not above: the process that hands the tests to the workers has no need of it
+
     torch.manual_seed(0)
     if isinstance(request.node, DoctestItem) and request.node.path.suffix == ".py":
         request.node.dtest.globs.setdefault("torch", torch)

@@ -1,5 +1,6 @@
 """Recordings of event cameras in files: a data set as one .npz, or one recording as cameras write it."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -73,13 +74,22 @@ def read_events(path: str | Path) -> tuple[LabelledEvents, LabelledEvents]:
 
     Raises:
         FileNotFoundError: No such file.
-        ValueError: A file of other contents, or events out of the sensor or out of the order of time.
+        ValueError: A file of another kind or with other contents, or events out of the sensor or out of the order of
+            time.
 
     Example:
         >>> train, test = read_events("data/nmnist_small.npz")  # doctest: +SKIP
         >>> len(train), len(test)  # doctest: +SKIP
         (1000, 100)
     """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"Expected a data set of events, got no file at {str(path)!r}.")
+    if not zipfile.is_zipfile(path):
+        raise ValueError(
+            f"Expected {str(path)!r} to be an .npz file as `write_events` makes it, got one of another kind. "
+            "A recording as a camera writes it is read by `read_recording`."
+        )
     with np.load(path, allow_pickle=False) as file:
         wanted = ("x", "y", "p", "t_us", "offsets", "labels", "split", "sensor_size")
         if missing := [name for name in wanted if name not in file]:

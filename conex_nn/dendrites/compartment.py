@@ -10,7 +10,7 @@ from conex_nn.functional import held_factor
 from conex_nn.kept import kept
 from conex_nn.parameters import shown
 
-__all__ = ["Compartment", "Drive", "Pull", "capacitance", "constant"]
+__all__ = ["Compartment", "Drive", "Pull", "capacitance", "constant", "fixed_number"]
 
 
 class Compartment(nn.Module):
@@ -42,7 +42,7 @@ class Compartment(nn.Module):
 
     def __init__(self, tau_syn: float | Tensor | None = None) -> None:
         super().__init__()
-        self.register_buffer("tau_syn", None if tau_syn is None else _number("tau_syn", tau_syn, unit="ms"))
+        self.register_buffer("tau_syn", None if tau_syn is None else fixed_number("tau_syn", tau_syn, unit="ms"))
         if self.tau_syn is not None and not self.tau_syn.is_meta and not (self.tau_syn > 0).all():
             raise ValueError(f"Expected `tau_syn` to be positive [ms], got {tau_syn}.")
 
@@ -64,6 +64,18 @@ class Compartment(nn.Module):
 
         Args:
             neuron: The neurons.
+        """
+        return None
+
+    def opened(self, current: Tensor, v: Tensor | None) -> Tensor | None:
+        """Return the conductance that it opens in the membrane, ``(*batch, *neurons)`` [uS]; None for none.
+
+        What :meth:`forward` returns is then what flows through it at the start of the step. A dendrite sees to it that
+        this changes as the membrane's potential does.
+
+        Args:
+            current: As :meth:`forward` is given it.
+            v: Membrane potential at the start of the step [mV].
         """
         return None
 
@@ -147,7 +159,7 @@ class Pull(Compartment):
 
     def __init__(self, p: float | Tensor, *, tau_syn: float | Tensor | None = None) -> None:
         super().__init__(tau_syn)
-        self.register_buffer("p", _number("p", p, unit="1"))
+        self.register_buffer("p", fixed_number("p", p, unit="1"))
         if not self.p.is_meta and not ((self.p > 0) & (self.p <= 1)).all():
             raise ValueError(f"Expected `p` to be above 0 and at most 1 [1], got {p}.")
 
@@ -209,8 +221,22 @@ def capacitance(neuron: nn.Module) -> Tensor:
     return constant(neuron, "capacitance")
 
 
-def _number(name: str, value: Any, *, unit: str) -> Tensor:
-    """Return a constant of a compartment as a tensor, of shape (1,) or per neuron."""
+def fixed_number(name: str, value: Any, *, unit: str) -> Tensor:
+    """Return a constant of a compartment as a tensor, of shape (1,) or per neuron.
+
+    Args:
+        name: Name of the constant.
+        value: What was given for it.
+        unit: Its unit.
+
+    Raises:
+        TypeError: It is no number and no tensor, or trainable.
+        ValueError: It is not finite.
+
+    Example:
+        >>> fixed_number("tau_syn", 5, unit="ms")
+        tensor([5.])
+    """
     if isinstance(value, nn.Parameter) or (isinstance(value, Tensor) and value.requires_grad):
         raise TypeError(f"Expected `{name}` to be fixed [{unit}], got a trainable tensor.")
     if isinstance(value, bool) or not isinstance(value, (int, float, Tensor)):

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from typing_extensions import override
 
 from conex_nn.dendrites.compartment import Compartment, Drive, Pull, capacitance, constant
-from conex_nn.functional import decay_factor, rise_factor
+from conex_nn.functional import decay_factor, rise_factor, shunted_current
 from conex_nn.kernels import li_rows, li_sequence
 from conex_nn.scan import check_sequence, scan
 
@@ -23,11 +23,11 @@ class Dendrite(nn.Module):
             \tanh(I_\mathrm{distal}) \Delta v_\mathrm{distal} + \tanh(I_\mathrm{apical}) \Delta v_\mathrm{apical}\right)
 
     with :math:`\Delta v_x = \max(0, v_\mathrm{rest} + p_x (v_\mathrm{threshold} - v_\mathrm{rest}) - v)`; see
-    :class:`Drive` and :class:`Pull`. A compartment with a ``tau_syn`` keeps a synaptic current,
-    :math:`I_x \leftarrow I_x e^{-dt/\tau} + \mathrm{arrivals}`, and its contribution is computed afresh from that at
-    each step; one that drives counts as it decays within the step. Pulls are limited to what takes the membrane, by
-    itself, to the highest of their targets in one step: with long steps, several pulls at once, or a potential far
-    below rest, their sum would overshoot it.
+    :class:`Drive` and :class:`Pull`, and :class:`Conductance` for what flows toward a reversal potential. A compartment
+    with a ``tau_syn`` keeps a synaptic current, :math:`I_x \leftarrow I_x e^{-dt/\tau} + \mathrm{arrivals}`, and its
+    contribution is computed afresh from that at each step; one that drives counts as it decays within the step. Pulls
+    are limited to what takes the membrane, by itself, to the highest of their targets in one step: with long steps,
+    several pulls at once, or a potential far below rest, their sum would overshoot it.
 
     Args:
         compartments: By name; default proximal, which drives, and distal and apical, which pull to 0.8 of threshold.
@@ -107,6 +107,8 @@ class Dendrite(nn.Module):
     def initial_state(self, x: Tensor, names: Iterable[str] | None = None) -> dict[str, Tensor]:
         """Return the synaptic currents before the first step: 0 [nA], where there is a ``tau_syn``.
 
+        Those of a :class:`Conductance` are conductances [uS].
+
         Args:
             x: Something in the shape of one step, ``(*batch, *neurons)``, for its dtype and device.
             names: Compartments at which currents arrive; None for all. What is not in the state is 0.
@@ -124,18 +126,21 @@ class Dendrite(nn.Module):
         neuron: nn.Module,
         *,
         dt: float = 1.0,
+        injected: Tensor | None = None,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Advance by one step.
 
         Args:
-            arrivals: Current that arrives at each compartment, ``(*batch, *neurons)`` [nA]; none where it is missing.
+            arrivals: Current that arrives at each compartment, ``(*batch, *neurons)`` [nA], or conductance at those
+                that open one [uS]; none where it is missing.
             state: Synaptic currents before the step [nA].
             v: Membrane potential at the start of the step, which compartments that pull look at [mV].
             neuron: The neurons, whose constants these read.
             dt: Length of the step [ms].
+            injected: Current into the membrane from elsewhere, ``(*batch, *neurons)`` [nA].
 
         Returns:
-            The current into the membrane [nA], and the synaptic currents after the step [nA].
+            The current into the membrane with what is injected [nA], and the synaptic currents after the step [nA].
 
         Raises:
             ValueError: A compartment that does not exist, or nothing from which a current could be made.
@@ -145,12 +150,14 @@ class Dendrite(nn.Module):
         for name, start in self._decaying(arrivals, state, next(iter(arrivals.values()), v)).items():
             current = self._decay(name, dt, start.dtype) * start
             currents[name] = after[name] = current + arrivals[name] if name in arrivals else current
-        drive, lift, ceiling = None, None, None
+        drive, lift, ceiling, opened = None, None, None, None
         for name in self.names:
             if name not in currents:
                 continue
             compartment = self._at(name)
             given = _held(compartment, compartment(currents[name], v, neuron), neuron, dt)
+            if (conductance := compartment.opened(currents[name], v)) is not None:
+                opened = _sum(opened, _held(compartment, conductance, neuron, dt))
             top = compartment.ceiling(neuron) if compartment.pulls else None
             if top is None:
                 drive = _sum(drive, given)
@@ -162,6 +169,9 @@ class Dendrite(nn.Module):
             if v is None:
                 raise ValueError("Expected `arrivals` at one compartment at least, got none.")
             drive = torch.zeros_like(v)
+        drive = drive if injected is None else drive + injected
+        if opened is not None and v is not None:
+            drive = _shunted(drive, opened, v, neuron, dt)
         return drive, after
 
     @override
@@ -273,6 +283,17 @@ def _held(compartment: Compartment, given: Tensor, neuron: nn.Module | None, dt:
     """Return what a compartment gives as the current that, held for a step, does what it does as it decays."""
     factor = compartment.factor(neuron, dt=dt)
     return given if factor is None else factor.to(given.dtype) * given
+
+
+def _shunted(current: Tensor, opened: Tensor, v: Tensor, neuron: nn.Module, dt: float) -> Tensor:
+    """Return the current that, held for a step, does what currents do through a conductance that is open [nA]."""
+    if getattr(neuron, "method", None) != "exact":
+        return current
+    tau_mem, own = getattr(neuron, "tau_mem", None), capacitance(neuron)
+    if not isinstance(tau_mem, Tensor):
+        return shunted_current(current, opened, v, capacitance=own, dt=dt)
+    v_rest = constant(neuron, "v_rest")
+    return shunted_current(current, opened, v, capacitance=own, tau_mem=tau_mem, v_rest=v_rest, dt=dt)
 
 
 def _room(ceiling: Tensor, v: Tensor, neuron: nn.Module, dt: float) -> Tensor:

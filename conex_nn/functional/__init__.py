@@ -4,7 +4,7 @@ from conex_nn.functional import grid
 from conex_nn.functional.adaptive_lif import adapt, aelif_step
 from conex_nn.functional.charge import charge
 from conex_nn.functional.ctrnn import ctrnn_step
-from conex_nn.functional.decaying_current import held_factor
+from conex_nn.functional.decaying_current import held_factor, mean_decay
 from conex_nn.functional.exponential_lif import elif_step, exponential_charge, upstroke
 from conex_nn.functional.fire import fire, is_refractory
 from conex_nn.functional.integrate_and_fire import if_step
@@ -14,6 +14,7 @@ from conex_nn.functional.li import li_step
 from conex_nn.functional.lif import lif_step
 from conex_nn.functional.poisson_counts import poisson_counts, poisson_thresholds
 from conex_nn.functional.random_bits import random_bits
+from conex_nn.functional.shunt import shunted_current
 
 __all__ = [
     "adapt",
@@ -33,11 +34,13 @@ __all__ = [
     "izhikevich_step",
     "li_step",
     "lif_step",
+    "mean_decay",
     "membrane_coefficients",
     "noise_factor",
     "poisson_counts",
     "poisson_thresholds",
     "random_bits",
     "rise_factor",
+    "shunted_current",
     "upstroke",
 ]

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["held_factor"]
+__all__ = ["held_factor", "mean_decay"]
 
 _SMALL = 1e-3  # below it the series is exact to rounding, and its derivative too, where (1 - exp(-x)) / x loses digits
 
@@ -40,13 +40,24 @@ def held_factor(
     """
     b = dt / tau_syn
     if tau_mem is None:
-        return _mean_decay(b)
+        return mean_decay(b)
     a = dt / tau_mem
-    return torch.exp(-torch.minimum(a, b)) * _mean_decay((a - b).abs()) / _mean_decay(a)
+    return torch.exp(-torch.minimum(a, b)) * mean_decay((a - b).abs()) / mean_decay(a)
 
 
-def _mean_decay(x: Tensor) -> Tensor:
-    """Return (1 - exp(-x)) / x, the mean of exp(-s) for s from 0 to x."""
+def mean_decay(x: Float[Tensor, "..."]) -> Float[Tensor, "..."]:
+    r"""Return :math:`(1 - e^{-x}) / x`, the mean of what decays as :math:`e^{-s}` for s from 0 to x.
+
+    Args:
+        x: Length of the decay, in time constants, 0 or more [1].
+
+    Returns:
+        The mean [1].
+
+    Example:
+        >>> mean_decay(torch.tensor([0.0, 1e-4, 2.0]))
+        tensor([1.0000, 0.9999, 0.4323])
+    """
     small = x < _SMALL
     far = torch.where(small, 1, x)  # no 0 / 0, whose gradient would be NaN in the other branch too
     return torch.where(small, 1 - x / 2 * (1 - x / 3 * (1 - x / 4)), -torch.expm1(-far) / far)

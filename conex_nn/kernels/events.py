@@ -11,7 +11,7 @@ from torch import Tensor
 
 from conex_nn.kernels.cpu.record import ROOM
 from conex_nn.kernels.layout import in_line
-from conex_nn.kernels.learning import Learning, Table, learner_rows
+from conex_nn.kernels.learning import Learning, Table, gains_of, learner_rows
 from conex_nn.kernels.threads import launch
 
 __all__ = ["Cells", "Link", "event_currents", "lif_loop"]
@@ -176,10 +176,9 @@ def lif_loop(
     potentials = [_copied(each.v) if id(each) in kept else each.v for each in cells]
     left = [_copied(each.refractory.to(real)) if id(each) in kept else each.v for each in cells]
     learns = bool(late) or any(each.increment is not None for each in cells)
-    uniform = not learns and all(each.rows.shape[1] == 1 for each in neurons)
-    pauses = any(each.pauses for each in neurons)
     for p, each in enumerate(cells):
-        rows = each.rows if uniform else each.rows.expand(-1, sizes[p])
+        competes = each.winners > 0 or each.theta is not None
+        rows = each.rows.expand(-1, sizes[p]) if competes else each.rows
         current, stride = each.current, 0
         if current is not None:
             constant = steps > 1 and current.stride(0) == 0
@@ -190,26 +189,34 @@ def lif_loop(
             table.at(left[p]), table.at(spikes[p]), int(each.soft_reset), sum(sizes[:p]),
             sum(link.target < p for link in links), sum(link.target <= p for link in links), each.winners,
             table.at(each.theta), table.at(each.increment), table.at(each.fall), int(each.given is not None),
+            int(each.pauses),
         ]  # fmt: skip
+    gains = {id(link): ones for link in links if (ones := gains_of(link, batch)) is not None}
     for link in ordered:
         table.rows += [
             link.source, link.kind, link.delay, sizes[link.source], table.at(link.weight), table.index(link.begins),
             table.index(link.targets), table.at(link.history), table.number(link.factor),
             table.at(link.line), 0 if link.line is None else len(link.line) - steps, table.index(link.late),
+            table.at(gains.get(id(link))),
         ]  # fmt: skip
     threads = torch.get_num_threads()
     shared = batch if learns else threads  # lists that are kept: of all samples where they learn together
     lists = torch.empty(shared * slots * width, dtype=torch.int32)
     counts = torch.zeros(shared * slots * len(cells), dtype=torch.int64)
-    working = (torch.empty(threads, width, dtype=real), torch.empty(threads, width, dtype=torch.int32), lists, counts)
+    working = (
+        torch.empty(threads, 2 * width, dtype=real),
+        torch.empty(threads, width, dtype=torch.int32),
+        lists,
+        counts,
+    )
     numbers = (steps, batch, len(cells), slots, width)
     if not learns:
         work = steps * batch * width if batch > 1 else 0  # a sample is one thread's work
         arrays = (table.tensor(), *working, torch.zeros(1, dtype=torch.int64))
-        launch("events.loop", (uniform, pauses), real, numbers, arrays, work, scalars=(dt,))
+        launch("events.loop", (), real, numbers, arrays, work, scalars=(dt,))
         return spikes, potentials, left
     learners = [link for link in ordered if link.learning is not None]
-    room, work = learner_rows(table, learners, sizes, steps=steps, batch=batch)
+    room, work = learner_rows(table, learners, sizes, gains, steps=steps, batch=batch)
     scratch = torch.zeros(threads, room, dtype=real)
     marks = torch.zeros(threads, 4 * width + ROOM * (1 + batch), dtype=torch.int32)
     claims = torch.zeros(steps * 4 * threads, dtype=torch.int64)
@@ -225,4 +232,6 @@ def lif_loop(
     for link in learners:
         if link.learning is not None:
             link.learning.finish()
+        if id(link) in gains:
+            link.weight.mul_(gains[id(link)][0])
     return spikes, potentials, left

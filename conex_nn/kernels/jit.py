@@ -66,11 +66,11 @@ def _compile(name: str, variant: tuple[int, ...], dtype: str, symbol: str) -> by
     import numba
     from numba import types
 
-    from conex_nn.kernels.cpu.compiler import Inner
+    from conex_nn.kernels.cpu.compiler import Kernel
 
     module, function = name.split(".")
     make = getattr(importlib.import_module(f"conex_nn.kernels.cpu.{module}"), function)
-    options = {"pipeline_class": Inner, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = {"pipeline_class": Kernel, "error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     signature = (types.CPointer(types.int64),)
     compiled = numba.njit(types.void(*signature), **options)(make(getattr(types, dtype), *variant))
     result = compiled.overloads[signature]

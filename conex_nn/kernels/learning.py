@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -12,7 +12,7 @@ from torch import Tensor
 
 from conex_nn.kernels.cpu.record import BLOCK, FIELDS, LANES, ROOM
 
-__all__ = ["BOUNDS", "Learning", "Table", "learner_rows"]
+__all__ = ["BOUNDS", "Learning", "Table", "gains_of", "learner_rows"]
 
 _PIECES = 64
 """Most chunks of a matrix at batch 1."""
@@ -173,7 +173,7 @@ class Table:
 
 
 def learner_rows(
-    table: Table, links: Sequence[Any], sizes: Sequence[int], *, steps: int, batch: int
+    table: Table, links: Sequence[Any], sizes: Sequence[int], gains: Mapping[int, Tensor], *, steps: int, batch: int
 ) -> tuple[int, int]:
     """Describe connections that learn.
 
@@ -181,6 +181,7 @@ def learner_rows(
         table: Where to write the rows.
         links: The connections.
         sizes: Neurons of each population [1].
+        gains: By ``id`` of the connection, what :func:`gains_of` says.
         steps: Number of steps [1].
         batch: Number of samples [1].
 
@@ -188,7 +189,7 @@ def learner_rows(
         Numbers of working memory that each thread needs, and the work of all steps: 0 where one thread is faster.
 
     Example:
-        >>> learner_rows(Table(torch.float32), [], [3], steps=10, batch=1)
+        >>> learner_rows(Table(torch.float32), [], [3], {}, steps=10, batch=1)
         (1, 0)
     """
     cuts = [_cut(link, sizes[link.source], batch) for link in links]
@@ -196,10 +197,39 @@ def learner_rows(
     wide = max([0, *(max(cut[3], sizes[link.target]) for cut, link in zip(cuts, links, strict=True))])
     touched = sum(sizes) * batch
     for link, (rows, chunks, *_) in zip(links, cuts, strict=True):
-        values = _values(table, link, sizes, batch, rows, chunks) | {"area": area, "wide": wide}
+        values = _values(table, link, sizes, gains, batch, rows, chunks) | {"area": area, "wide": wide}
         table.rows += [values[name] for name in FIELDS]
         touched += link.weight.numel() // (4 if link.learning.normalise == "none" else 1)
     return 2 * area + 2 * wide + batch, steps * batch * touched if touched > _WORTH else 0
+
+
+def gains_of(link: Any, batch: int) -> Tensor | None:
+    """Return gains of the targets, and their inverses, where weights are kept divided by them; None where not.
+
+    To normalise is then to move the gain of each target, not all of its weights. It is worth it where a step touches
+    few of them, and possible where nothing else has to be done to all.
+
+    Args:
+        link: The connection.
+        batch: Number of samples [1].
+
+    Example:
+        >>> from conex_nn.kernels.events import Link
+        >>> learning = Learning(torch.zeros(1, 3), torch.zeros(1, 2), 0.9, 0.9, 0.1, -0.1, normalise="target")
+        >>> gains_of(Link(0, 1, 0, torch.ones(3, 2), torch.zeros(0, 1, 3), learning=learning), 1).shape
+        torch.Size([2, 2])
+    """
+    learning: Learning | None = link.learning
+    if learning is None or learning.normalise != "target" or batch > 1 or link.kind != 0:
+        return None
+    if learning.eligibility is not None or learning.mask is not None or _clips(learning):
+        return None
+    return link.weight.new_ones(2, link.weight.shape[1])
+
+
+def _clips(learning: Learning) -> bool:
+    """Return whether weights have ends before they are normalised."""
+    return learning.low > -math.inf or learning.high < math.inf
 
 
 def _cut(link: Any, sources: int, batch: int) -> tuple[int, int, int, int]:
@@ -213,7 +243,7 @@ def _cut(link: Any, sources: int, batch: int) -> tuple[int, int, int, int]:
         return rows, -(-sources // rows), longest if batch > 1 else 0, longest
     if batch == 1:
         rows = max(_PIECES, -(-sources // _PIECES))
-        return rows, -(-sources // rows), 0, 0
+        return rows, -(-sources // rows), rows + 3, 0
     targets = link.weight.shape[1]
     rows = ROOM if sources >= 4 * ROOM else ROOM // 2
     return rows, -(-sources // rows), ROOM * -(-targets // LANES) * LANES, 0
@@ -223,14 +253,16 @@ BOUNDS = {"none": 0, "soft": 1, "product": 3}
 _NORMALISE = {"none": 0, "target": 1, "source": 2}
 
 
-def _values(table: Table, link: Any, sizes: Sequence[int], batch: int, rows: int, chunks: int) -> dict[str, int]:
+def _values(
+    table: Table, link: Any, sizes: Sequence[int], gains: Mapping[int, Tensor], batch: int, rows: int, chunks: int
+) -> dict[str, int]:
     """Return the integers that say how a connection learns."""
     learning: Learning = link.learning
+    gain = gains.get(id(link))
     n, m = sizes[link.source], sizes[link.target]
     at, number = table.at, table.number
     onto, edges, sources = learning.by_target or (None, None, None)
     axon, dendrite = learning.axon_history, learning.dendrite_history
-    clips = learning.low > -math.inf or learning.high < math.inf
     sums = learning.normalise == "target"
     return {
         "source": link.source if learning.source is None else learning.source,
@@ -271,7 +303,7 @@ def _values(table: Table, link: Any, sizes: Sequence[int], batch: int, rows: int
         "scales": table.keep(learning.scales),
         "low": number(learning.low),
         "high": number(learning.high),
-        "clips": int(clips),
+        "clips": int(_clips(learning)),
         "normalise": _NORMALISE[learning.normalise],
         "total": number(learning.total),
         "low_after": number(learning.low_after),
@@ -281,6 +313,9 @@ def _values(table: Table, link: Any, sizes: Sequence[int], batch: int, rows: int
         "sums": table.room(chunks, m) if sums else 0,
         "factors": table.room(m) if sums else 0,
         "blocks": -(-m // BLOCK),
+        "gains": table.at(gain),
+        "tops": 0 if gain is None else table.room(chunks, 2, m),
+        "sweep": 0 if gain is None else table.room(1, dtype=torch.int64),
         "places": table.room(batch, chunks + 1, dtype=torch.int32),
         "pre_events": table.room(batch, n, dtype=torch.int32) if learning.axon else 0,
         "pre_counts": table.room(batch, dtype=torch.int64) if learning.axon else 0,

@@ -8,13 +8,54 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.graph import increment_version
 
 from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
 from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.spare import is_spare
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
 __all__ = ["lif_rows", "lif_sequence"]
+
+
+def _advance(
+    current: Tensor,
+    v: Tensor,
+    refractory: Tensor,
+    rows: Tensor,
+    dt: float,
+    pauses: bool,
+    soft_reset: bool,
+    save: bool,
+    spare: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    """Run the kernel; the potentials that it keeps may be written over spare currents."""
+    steps, total = current.shape[0], v.numel()
+    constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
+    source = in_line(current[0] if constant else current, v.dtype)
+    in_place = save and not constant and (spare or source is not current)
+    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
+    spikes = torch.empty_like(current, dtype=v.dtype, memory_format=torch.contiguous_format)
+    held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
+    if in_place:
+        charged = source.detach()
+        if source is current:
+            increment_version(current)  # whoever has kept them after all is told, not given potentials
+    else:
+        charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
+    v = v.clone(memory_format=torch.contiguous_format)
+    left = refractory.clone(memory_format=torch.contiguous_format) if pauses else refractory.new_empty(0)
+    launch(
+        "lif.forward",
+        (uniform, pauses, in_place),
+        v.dtype,
+        (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, save),
+        (source, tiled, v, left, spikes, charged, held),
+        spikes.numel(),
+        scalars=(dt,),
+    )
+    return spikes.to(current.dtype), v, left, charged, held
 
 
 def _forward_cpu(
@@ -31,25 +72,24 @@ def _forward_cpu(
     second: float,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-    steps, total = current.shape[0], v.numel()
-    constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
-    source = in_line(current[0] if constant else current, v.dtype)
-    uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    spikes = torch.empty_like(current, dtype=v.dtype, memory_format=torch.contiguous_format)
-    charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
-    held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
-    v = v.clone(memory_format=torch.contiguous_format)
-    left = refractory.clone(memory_format=torch.contiguous_format) if pauses else refractory.new_empty(0)
-    launch(
-        "lif.forward",
-        (uniform, pauses),
-        v.dtype,
-        (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, save),
-        (source, tiled, v, left, spikes, charged, held),
-        spikes.numel(),
-        scalars=(dt,),
-    )
-    return spikes.to(current.dtype), v, left, charged, held
+    return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=False)
+
+
+def _forward_in_place(
+    current: Tensor,
+    v: Tensor,
+    refractory: Tensor,
+    rows: Tensor,
+    dt: float,
+    pauses: bool,
+    soft_reset: bool,
+    detach_reset: bool,
+    code: int,
+    first: float,
+    second: float,
+    save: bool,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=True)
 
 
 def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -61,6 +101,7 @@ def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 _forward = torch.library.custom_op("conex_nn::lif", _forward_cpu, mutates_args=(), device_types="cpu")
 _forward.register_kernel("cuda")(_forward_cuda)
 _FORWARD_ON = {"cpu": _forward_cpu, "cuda": _forward_cuda}
+_FORWARD_IN_PLACE = {"cpu": _forward_in_place, "cuda": _forward_cuda}
 
 
 @_forward.register_fake
@@ -190,6 +231,7 @@ def _differentiate(ctx, grad_spikes, grad_v, *_):
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)
 _apply = differentiable(_forward, _FORWARD_ON, setup_context=_setup_context, derivative=_differentiate)
+_apply_in_place = differentiable(_forward, _FORWARD_IN_PLACE, setup_context=_setup_context, derivative=_differentiate)
 
 
 def lif_rows(
@@ -265,7 +307,8 @@ def lif_sequence(
     check_dtype(rows, v)
     save = torch.is_grad_enabled() and (current.requires_grad or v.requires_grad or rows.requires_grad)
     first, second, *_ = (*surrogate.params, 0.0, 0.0)
-    spikes, v, left, _, _ = _apply(
+    apply = _apply_in_place if is_spare(current) else _apply
+    spikes, v, left, _, _ = apply(
         current, v, refractory, rows, dt, pauses, soft_reset, detach_reset, surrogate.code, first, second, save
     )
     return spikes, v, left if pauses else refractory

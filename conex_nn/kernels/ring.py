@@ -7,6 +7,7 @@ threads, and gives back who fired, not rows of zeros.
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -39,7 +40,10 @@ def ring_run(
     before: int = 0,
     probes: Sequence[Probe] = (),
 ) -> tuple[list[Fired], list[Tensor]]:
-    """Advance populations.
+    """Advance populations, on the device where their state is.
+
+    Spikes are added up in the order of their sources on the CPU, and as whole numbers of a unit so small that no sum
+    exceeds 62 bits on a GPU: there, too, results are the same each time.
 
     Args:
         cells: The populations; their state is moved in place.
@@ -53,7 +57,8 @@ def ring_run(
         probes: Neurons whose potentials are wanted.
 
     Returns:
-        Who fired in each population, and the potentials that the probes saw, ``(looks, batch, neurons)`` [mV].
+        Who fired in each population, in memory of the CPU, and the potentials that the probes saw,
+        ``(looks, batch, neurons)`` [mV].
 
     Raises:
         ValueError: Connections that learn, and several samples.
@@ -69,6 +74,24 @@ def ring_run(
     """
     if batch > 1 and any(each.learning is not None for each in projections):
         raise ValueError(f"Expected `batch` of 1 where connections learn [1], got {batch}.")
+    device = next((each.v.device.type for each in cells if each.v is not None), "cpu")
+    return _RUN_ON[device](
+        cells, channels, projections, steps=steps, batch=batch, dt=dt, real=real, before=before, probes=probes
+    )
+
+
+def _run_cpu(
+    cells: Sequence[RingCells],
+    channels: Sequence[Channel],
+    projections: Sequence[Projection],
+    *,
+    steps: int,
+    batch: int,
+    dt: float,
+    real: torch.dtype,
+    before: int,
+    probes: Sequence[Probe],
+) -> tuple[list[Fired], list[Tensor]]:
     threads = torch.get_num_threads()
     total = sum(each.n for each in cells if each.model != "given")
     divides = threads > 1 and total * batch >= _WORTH
@@ -144,6 +167,15 @@ def ring_run(
         ]
         logged.zero_()
     return _sorted(fetched, cells, firsts), seen
+
+
+def _run_cuda(*inputs: Any, **options: Any) -> tuple[list[Fired], list[Tensor]]:
+    from conex_nn.kernels.gpu.ring import run
+
+    return run(*inputs, **options)
+
+
+_RUN_ON = {"cpu": _run_cpu, "cuda": _run_cuda}
 
 
 class _Chunks:

@@ -1,21 +1,26 @@
 """The areas of a rate network: which synapses exist, of which sign."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor
 
 from conex_nn.plots.axes import Axes, new_axes  # which, being the first, says so where matplotlib is missing
+from conex_nn.plots.blocks import draw_blocks
 
 __all__ = ["areas"]
 
 
-def areas(matrix: Tensor, names: Sequence[str], edges: Sequence[int], *, ax: Axes | None = None) -> Axes:
-    """Draw a connectivity by areas: excitation red, inhibition blue, lines between the areas.
+def areas(
+    matrix: Tensor, names: Sequence[str], edges: Sequence[int], *, max_neurons: int = 500, ax: Axes | None = None
+) -> Axes:
+    """Draw a connectivity by areas: excitation red, inhibition blue, NaN grey, lines between the areas.
 
     Args:
         matrix: Signs or weights, ``(post, pre)``, neurons sorted by area, as ``Areas.blocks()`` gives them [1].
         names: Names of the areas.
         edges: Where each area begins, and the number of neurons [1].
+        max_neurons: Neurons that are drawn at most, evenly chosen; the axes say so [1].
         ax: Axes to draw on; new ones by default.
 
     Returns:
@@ -36,15 +41,6 @@ def areas(matrix: Tensor, names: Sequence[str], edges: Sequence[int], *, ax: Axe
             f"{tuple(matrix.shape)}, got {list(edges)}."
         )
     ax = new_axes(ax)
-    shown = matrix.detach().float().cpu()
-    largest = float(shown.abs().max()) or 1.0
-    ax.imshow(shown.numpy(), cmap="RdBu_r", vmin=-largest, vmax=largest, interpolation="nearest")
-    for edge in edges[1:-1]:
-        ax.axhline(edge - 0.5, color="black", linewidth=0.8)
-        ax.axvline(edge - 0.5, color="black", linewidth=0.8)
-    middles = [(begin + end - 1) / 2 for begin, end in zip(edges, edges[1:], strict=False)]  # noqa: RUF007
-    ax.set_xticks(middles, labels=list(names))
-    ax.set_yticks(middles, labels=list(names))
-    ax.set_xlabel("from")
-    ax.set_ylabel("to")
+    sizes = [end - begin for begin, end in pairwise(edges)]
+    draw_blocks(ax, matrix, names, sizes, end=None, max_neurons=max_neurons)
     return ax

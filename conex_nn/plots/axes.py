@@ -121,13 +121,14 @@ def legend(ax: Axes, *, above: bool = False) -> None:
         ax.legend(frameon=False, fontsize=9)
 
 
-def colour_bar(ax: Axes, image: Any, label: str) -> None:
+def colour_bar(ax: Axes, image: Any, label: str, *, extend: str | None = None) -> None:
     """Say what the colours of an image mean.
 
     Args:
         ax: The axes.
         image: What was drawn on them.
         label: What the colours are, with its unit.
+        extend: At which ends values go beyond the colours: ``"min"``, ``"max"`` or ``"both"``.
 
     Example:
         >>> ax = new_axes()
@@ -136,4 +137,4 @@ def colour_bar(ax: Axes, image: Any, label: str) -> None:
         ['', 'weight']
     """
     if ax.figure is not None:
-        ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8)
+        ax.figure.colorbar(image, ax=ax, label=label, shrink=0.8, extend=extend)

@@ -6,10 +6,12 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from conex_nn.plots.axes import new_axes
+from conex_nn.plots.shown import evenly
 
 __all__ = ["confusion"]
 
 _MOST_NUMBERS = 20  # classes, beyond which numbers in the cells cannot be read
+_MOST_NAMES = 30  # classes, beyond which some names are left out
 
 
 def confusion(matrix: Tensor, *, class_names: Sequence[str] | None = None, ax: Axes | None = None) -> Axes:
@@ -49,9 +51,12 @@ def confusion(matrix: Tensor, *, class_names: Sequence[str] | None = None, ax: A
                     colour = "white" if shares[true, predicted] > 0.6 else "black"
                     ax.text(predicted, true, f"{count:g}", ha="center", va="center", color=colour, fontsize=9)
     long = max(map(len, names)) > 3
-    ax.set_xticks(range(len(names)), names, rotation=45 if long else 0, ha="right" if long else "center")
-    ax.set_yticks(range(len(names)), names)
+    named = evenly(len(names), _MOST_NAMES).tolist()
+    ticks = [names[place] for place in named]
+    ax.set_xticks(named, ticks, rotation=45 if long else 0, ha="right" if long else "center")
+    ax.set_yticks(named, ticks)
     total, right = counts.sum().item(), counts.trace().item()
-    ax.set(xlabel="predicted class", ylabel="true class")
+    some = f" ({len(named)} of {len(names)} named)" if len(named) < len(names) else ""
+    ax.set(xlabel=f"predicted class{some}", ylabel=f"true class{some}")
     ax.set_title(f"accuracy {100 * right / max(total, 1):.2f} %, {total:g} samples")
     return ax

@@ -6,20 +6,25 @@ import torch
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from conex_nn.plots.axes import new_axes
+from conex_nn.plots.axes import colour_bar, new_axes
+from conex_nn.plots.blocks import draw_blocks
+from conex_nn.plots.shown import evenly
 
 __all__ = ["connectivity"]
 
 
-def connectivity(weight: Tensor, groups: Mapping[str, Tensor] | None = None, *, ax: Axes | None = None) -> Axes:
+def connectivity(
+    weight: Tensor, groups: Mapping[str, Tensor] | None = None, *, max_neurons: int = 500, ax: Axes | None = None
+) -> Axes:
     """Draw a weight matrix with its neurons ordered by group: sources to the right, targets downwards.
 
     Red excites, blue inhibits; the colours end at the 99th percentile of the sizes, so that a few large weights do not
-    hide the others.
+    hide the others. NaN, such as that of synapses that are not there, is grey.
 
     Args:
         weight: Weights between neurons of one population, ``(post, pre)``.
         groups: Indices of the neurons of each group, in the order in which they are drawn; None for one group.
+        max_neurons: Neurons that are drawn at most, evenly chosen; the axes say so [1].
         ax: Axes to draw on; new ones by default.
 
     Returns:
@@ -40,18 +45,12 @@ def connectivity(weight: Tensor, groups: Mapping[str, Tensor] | None = None, *, 
     if order.sort().values.tolist() != list(range(len(weight))):
         raise ValueError(f"Expected `groups` to hold each of {len(weight)} neurons once, got {len(order)} indices.")
     shown = weight.detach().float().cpu()[order][:, order]
-    sizes = shown.abs()[shown != 0]
+    some = evenly(len(shown), max_neurons)
+    sizes = shown[some][:, some].abs()
+    sizes = sizes[sizes.isfinite() & (sizes != 0)]
     end = float(sizes.quantile(0.99)) if len(sizes) else 1.0
     ax = new_axes(ax, size=(5.6, 4.8))
-    image = ax.imshow(shown.numpy(), cmap="RdBu_r", vmin=-end, vmax=end, interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, label="weight", fraction=0.046, extend="both")
-    ends = torch.tensor([len(group) for group in groups.values()]).cumsum(0).tolist()
-    middles = [(begin + end - 1) / 2 for begin, end in zip([0, *ends], ends, strict=False)]
-    for end_of_group in ends[:-1]:
-        ax.axhline(end_of_group - 0.5, color="black", linewidth=0.8)
-        ax.axvline(end_of_group - 0.5, color="black", linewidth=0.8)
-    ax.set_xticks(middles, list(groups), rotation=45, ha="right", rotation_mode="anchor")
-    ax.set_yticks(middles, list(groups))
-    ax.tick_params(length=0)
-    ax.set(xlabel="source", ylabel="target")
+    lengths = [len(group) for group in groups.values()]
+    image = draw_blocks(ax, shown, list(groups), lengths, end=end, max_neurons=max_neurons)
+    colour_bar(ax, image, "weight", extend="both")
     return ax

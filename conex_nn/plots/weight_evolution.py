@@ -11,6 +11,8 @@ from conex_nn.recording import Recording
 
 __all__ = ["weight_evolution"]
 
+_MOST = 1_000_000  # weights, of which quantiles are as good as of all
+
 
 def weight_evolution(
     weights: Tensor | Recording,
@@ -23,6 +25,8 @@ def weight_evolution(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw weights over time: some of them as lines, the median and the middle 80 % of all of them.
+
+    NaN, such as that of synapses that are not there, is left out.
 
     Args:
         weights: ``(records, *weight)``, or a recording.
@@ -39,7 +43,7 @@ def weight_evolution(
 
     Raises:
         KeyError: A weight that was not recorded.
-        ValueError: No records, or another number of times.
+        ValueError: No records, none with a weight that is finite, or another number of times.
 
     Example:
         >>> ax = weight_evolution(torch.rand(20, 10, 30), label="epoch")
@@ -54,9 +58,13 @@ def weight_evolution(
         time = (weights.steps(variable) if isinstance(weights, Recording) else torch.arange(len(flat))) * dt
     if len(time) != len(flat):
         raise ValueError(f"Expected `time` of each of the {len(flat)} records, got {len(time)}.")
+    flat = flat[:, flat.isfinite().any(0)]
     total = flat.shape[1]
+    if not total:
+        raise ValueError("Expected `weights` to draw, got none that is finite.")
     chosen = evenly(total, most)
-    low, middle, high = flat.quantile(torch.tensor([0.1, 0.5, 0.9]), dim=1)
+    shares, some = torch.tensor([0.1, 0.5, 0.9]), flat[:, evenly(total, _MOST)]
+    low, middle, high = torch.stack([record[record.isfinite()].quantile(shares) for record in some], 1)
     ax = new_axes(ax, size=(7.0, 4.0))
     lines = ax.plot(time, flat[:, chosen], color="0.6", linewidth=0.6, alpha=0.7)
     ax.fill_between(

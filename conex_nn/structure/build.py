@@ -15,6 +15,7 @@ from conex_nn.structure.connection import Connection
 from conex_nn.structure.container import Container
 from conex_nn.structure.decode import Decoder, join, only, shown
 from conex_nn.structure.describe import PARTS, broadcasts
+from conex_nn.structure.fit import opens_conductance
 from conex_nn.structure.input_layer import InputLayer
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.registry import Names
@@ -227,6 +228,11 @@ class Builder(Decoder):
                 raise ValueError(
                     f"Expected `compartment` of {_at(path)} to be one of {', '.join(names)}, got {compartment!r}."
                     f"{nearest(str(compartment), names)}"
+                )
+            if bool(arguments.get("conductance")) != opens_conductance(receiver, compartment):
+                raise ValueError(
+                    f"Expected `conductance` of {_at(path)} to be {opens_conductance(receiver, compartment)}, as "
+                    f"{compartment!r} of {tree['target']!r} has it, got {arguments.get('conductance', False)}."
                 )
         return None if self.sketch else self._make(cls, path, (), arguments, options)
 

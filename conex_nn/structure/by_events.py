@@ -110,7 +110,7 @@ class EventLoop:
                 return None
             plan = None
             if learner is not None:
-                plan = LearningPlan.of(learner.rule, connection.synapse, magnitudes=connection.inhibitory)
+                plan = LearningPlan.of(learner.rule, connection.synapse, magnitudes=connection.magnitudes)
                 late = learner.dendrite
                 if plan is None or (late is not None and late.minimum < late.maximum):
                     return None

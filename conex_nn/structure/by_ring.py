@@ -1,8 +1,8 @@
 """Whether populations can be advanced by the kernel of ring buffers, and their translation for it.
 
-It is for runs without gradients on the CPU, of parts of any size and with any delays, whose neurons are ours and whose
-currents drive the membrane, decaying or not, and whose connections may learn from a single sample. The step loop of
-the engine is the specification, and runs all else.
+It is for runs without gradients, on the CPU or a GPU, of parts of any size and with any delays, whose neurons are ours
+and whose currents drive the membrane, decaying or not; on the CPU connections may learn from a single sample. The step
+loop of the engine is the specification, and runs all else.
 """
 
 from collections.abc import Mapping, Sequence
@@ -110,8 +110,9 @@ class RingLoop:
             connections: Of the network, by address.
             like: Something of the input's dtype, device and batch, ``(time, *batch)``.
         """
-        if torch.is_grad_enabled() or like.device.type != "cpu" or like.dtype not in (torch.float32, torch.float64):
-            return f"it is for runs without gradients in float32 or float64 on the CPU, not {like.dtype}, {like.device}"
+        known = like.device.type in ("cpu", "cuda") and like.dtype in (torch.float32, torch.float64)
+        if torch.is_grad_enabled() or not known:
+            return f"it is for runs without gradients, on a CPU or GPU, in float32 or float64, not {like.dtype}"
         if odd := [path for path in part.populations if not knows_cells(populations[path])]:
             return f"the neurons of {odd[0]!r}, their noise, behaviors or background are none that it knows"
         taken: dict[Edge, Connection] = {}
@@ -121,10 +122,8 @@ class RingLoop:
             connection = connections[edge.name]
             why = objection(connection, populations[edge.target])
             if why is None and connection.learns:
-                if isinstance(plan := plan_of(connection, like[0].numel()), str):
-                    why = plan
-                else:
-                    plans[edge] = plan
+                plan = plan_of(connection, like)
+                why, plans = (plan, plans) if isinstance(plan, str) else (None, {**plans, edge: plan})
             known = connection.enabled and why is None
             if not connection.enabled and connection.dendrite.maximum == 0:
                 idle += [edge] if edge in part.inner else []
@@ -133,8 +132,8 @@ class RingLoop:
             elif edge not in part.outer:
                 return f"{edge.name!r} {why or 'has no delay, or is switched off'}"
         loop = cls(part, populations, taken, plans, idle, like.dtype)
-        odd = dtypes_of(loop.connections.values(), loop.populations.values()) - {like.dtype}
-        return loop if not odd else f"its constants and weights are of {odd.pop()}, not all of {like.dtype}"
+        others = dtypes_of(loop.connections.values(), loop.populations.values()) - {like.dtype}
+        return loop if not others else f"its constants and weights are of {others.pop()}, not all of {like.dtype}"
 
     def take(self, sequences: Mapping[str, Tensor]) -> set[Edge]:
         """Return the connections from parts before that are taken in: those of sources that fire little.

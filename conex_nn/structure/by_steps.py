@@ -1,26 +1,37 @@
 """Say that populations run step by step where events were asked for."""
 
 import warnings
-from collections.abc import Sequence
+
+from torch import Tensor
+
+from conex_nn.structure.by_ring import RingLoop
+from conex_nn.structure.graph import Part
+from conex_nn.structure.network import Network
 
 __all__ = ["say_by_steps"]
 
 
-def say_by_steps(populations: Sequence[str], why: object) -> None:
-    """Warn that populations are run step by step, where someone has asked for events.
+def say_by_steps(part: Part, network: Network, *, like: Tensor) -> None:
+    """Warn that a part is run step by step, and which of its connections or populations is to blame.
 
     Args:
-        populations: Their addresses.
-        why: Why they cannot be run by the kernel, as a sentence; anything else where that is not for what they are.
+        part: What advances together.
+        network: Whose it is.
+        like: Something of the input's dtype, device and batch, ``(time, *batch)``.
 
     Example:
-        >>> import warnings
-        >>> with warnings.catch_warnings(record=True) as said:
-        ...     say_by_steps(["v1.exc"], "its neurons are none that it knows")
-        >>> str(said[0].message)[:64]
-        "'v1.exc' runs step by step in spite of `by_events=True`: its neu"
+        >>> import torch
+        >>> from conex_nn.neurons import LIF
+        >>> from conex_nn.structure.population import Population
+        >>> part = Part(("v1",), (), (), 1)
+        >>> network = Network({"v1": Population(2, LIF(noise=1.0))}, {}, [part])
+        >>> with torch.no_grad(), warnings.catch_warnings(record=True) as said:
+        ...     say_by_steps(part, network, like=torch.zeros(1))
+        >>> str(said[0].message)[:60]
+        "'v1' runs step by step in spite of `by_events=True`: the neu"
     """
-    names = ", ".join(map(repr, populations))
-    if not isinstance(why, str):
+    why = RingLoop.read(part, network.populations, network.connections, like=like)
+    if isinstance(why, RingLoop):
         why = "what is recorded of it, what arrives, or what is under way is for the step loop"
+    names = ", ".join(map(repr, part.populations))
     warnings.warn(f"{names} runs step by step in spite of `by_events=True`: {why}.", stacklevel=2)

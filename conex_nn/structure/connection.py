@@ -46,6 +46,8 @@ class Connection(nn.Module):
         dendrite_delay: Further delay of each target neuron, likewise [1].
         gain: Factor of its current [1].
         inhibitory: Whether its current is negative, and its weights magnitudes.
+        conductance: Whether it opens a :class:`Conductance`. Its weights are magnitudes then, and what arrives is not
+            negative from inhibitory sources either.
         rule: How its weight learns by itself, in ``train()``: a rule or a chain. It sees the source's spikes delayed by
             ``axon_delay`` and the target's by ``dendrite_delay``.
         when: The weight changes after every ``"step"``, or once after a ``"sequence"``. A spike is transmitted with the
@@ -59,7 +61,8 @@ class Connection(nn.Module):
 
     Raises:
         TypeError: A rule that is none, or a synapse without a weight for it to learn.
-        ValueError: A delay out of range; a rule with options that exclude each other, or weights out of its bounds.
+        ValueError: A delay out of range; a rule with options that exclude each other, or weights out of its bounds; a
+            negative ``gain`` of a conductance.
 
     Example:
         >>> from conex_nn.synapses import OneToOne
@@ -85,6 +88,7 @@ class Connection(nn.Module):
         dendrite_delay: int | Tensor = 0,
         gain: float = 1.0,
         inhibitory: bool = False,
+        conductance: bool = False,
         rule: Rule | None = None,
         when: Literal["sequence", "step"] = "sequence",
         into: Literal["weight", "grad"] = "weight",
@@ -99,6 +103,12 @@ class Connection(nn.Module):
         self.compartment = compartment
         self.gain = gain
         self.inhibitory = inhibitory
+        self.conductance = conductance
+        if conductance and gain < 0:
+            raise ValueError(
+                f"Expected `gain` of a connection that opens a conductance to be 0 or more [1], got {gain:g}. Whether "
+                "it inhibits is said by the reversal of the compartment."
+            )
         self.tags = (tags,) if isinstance(tags, str) else tuple(tags)
         self.enabled = True
         self._latency = int(whole_steps("latency", latency))
@@ -112,7 +122,7 @@ class Connection(nn.Module):
         self._soonest = 0 if when == "step" else int(torch.as_tensor(dendrite_delay, device="cpu").min())
         self.axon = Delay(self._latency + self._soonest + first + axon_delay)
         self.dendrite = Delay(dendrite_delay - self._soonest)
-        if inhibitory and getattr(synapse, "weight", None) is not None:
+        if self.magnitudes and getattr(synapse, "weight", None) is not None:
             with torch.no_grad():
                 synapse.weight.abs_()  # pyright: ignore[reportCallIssue]
         self.rule, self.when, self.into, self.gradient = rule, when, into, gradient
@@ -168,8 +178,13 @@ class Connection(nn.Module):
 
     @property
     def scale(self) -> float:
-        """Factor of its current, negative for inhibition [1]."""
-        return -self.gain if self.inhibitory else self.gain
+        """Factor of its current, negative for inhibition other than through a conductance [1]."""
+        return -self.gain if self.inhibitory and not self.conductance else self.gain
+
+    @property
+    def magnitudes(self) -> bool:
+        """Whether its weights are magnitudes, 0 or more."""
+        return self.inhibitory or self.conductance
 
     @property
     def delay(self) -> int:
@@ -178,7 +193,7 @@ class Connection(nn.Module):
 
     @property
     def weight(self) -> Tensor | None:
-        """The weights in force, magnitudes where the source is inhibitory; None where the synapse has none."""
+        """The weights in force, see :attr:`magnitudes`; None where the synapse has none."""
         synapse = self.synapse
         weight = getattr(synapse, "weight", None)
         if weight is not None and isinstance(synapse, Synapse):
@@ -186,13 +201,13 @@ class Connection(nn.Module):
         return self._magnitudes(weight)
 
     def _magnitudes(self, weight: Tensor | None) -> Tensor | None:
-        if weight is None or not self.inhibitory:
+        if weight is None or not self.magnitudes:
             return weight
         return torch.where(weight < 0, -weight, weight)  # unlike that of abs(), its gradient at 0 is not 0
 
     def keep_magnitudes(self) -> None:
         """Stop at 0 what learning would carry below it, where weights are magnitudes."""
-        if self.inhibitory:
+        if self.magnitudes:
             weight_of(self.synapse).data.clamp_(min=0)
 
     @torch.no_grad()
@@ -333,7 +348,7 @@ class Connection(nn.Module):
         shown = [f"{self.source} -> {self.target}", f"compartment={self.compartment!r}", f"latency={self.latency}"]
         if self.gain != 1:
             shown.append(f"gain={self.gain:g}")
-        shown += ["inhibitory=True"] if self.inhibitory else []
+        shown += [f"{name}=True" for name in ("inhibitory", "conductance") if getattr(self, name)]
         if self.rule is not None:
             shown += [f"when={self.when!r}", f"into={self.into!r}"]
         return ", ".join(shown)

@@ -12,7 +12,7 @@ from typing_extensions import override
 from conex_nn.plasticity import Rule
 from conex_nn.structure.addresses import nearest, population_paths, resolve
 from conex_nn.structure.connection import Connection
-from conex_nn.structure.fit import check_excitatory, check_fit, check_magnitudes
+from conex_nn.structure.fit import check_conductance, check_excitatory, check_fit, check_magnitudes, opens_conductance
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.storable import Storable
 from conex_nn.structure.synapsis import Synapsis
@@ -231,8 +231,8 @@ class Container(Storable):
             sender, receiver = self.get_submodule(s), self.get_submodule(t)
             if not isinstance(receiver, Population):
                 raise ValueError(f"Expected a target that takes currents, got {t!r}, through which input enters.")
-            if arguments["compartment"] not in receiver.dendrite.names:
-                compartment, known = arguments["compartment"], receiver.dendrite.names
+            compartment, known = arguments["compartment"], receiver.dendrite.names
+            if compartment not in known:
                 raise ValueError(
                     f"Expected `compartment` to be one of {', '.join(known)} of {t!r}, got {compartment!r}."
                     f"{nearest(compartment, known)}"
@@ -241,14 +241,19 @@ class Container(Storable):
                 synapse if isinstance(synapse, nn.Module) else _make(synapse, s, t, sender, receiver, options)
             )
             check_fit(made_synapse, s, t, sender, receiver)
-            negative = sender.inhibitory if inhibitory is None else inhibitory
-            if negative and (options.get("weight") is not None or isinstance(synapse, nn.Module)):
+            negative = bool(sender.inhibitory if inhibitory is None else inhibitory)
+            given = options.get("weight") is not None or isinstance(synapse, nn.Module)
+            opens = opens_conductance(receiver, compartment)
+            if opens:
+                weighed = made_synapse if given else None
+                check_conductance(weighed, compartment, receiver, source=s, inhibitory=negative)
+            elif negative and given:
                 check_magnitudes(made_synapse, s)
             elif isinstance(options.get("weight"), int | float | Distribution):
                 check_excitatory(made_synapse, s)
             key = _free_key(_pair_name(s, t), made)
             own = {"rule": _own(arguments["rule"])}
-            made[key] = Connection(made_synapse, s, t, inhibitory=bool(negative), **{**arguments, **own})
+            made[key] = Connection(made_synapse, s, t, inhibitory=negative, conductance=opens, **{**arguments, **own})
         synapsis = Synapsis(made)
         self.connections[self._free_name(name, _pair_name(source or "self", target or "self"))] = synapsis
         return synapsis
@@ -325,6 +330,7 @@ class Container(Storable):
             ['a.winners']
         """
         found = {path: module for path, module in self.find(what).items() if hasattr(module, "enabled")}
+        found = {path: module for path, module in found.items() if not isinstance(module, Synapsis)}
         found |= {
             path: connection
             for path, connection in self.all_connections().items()

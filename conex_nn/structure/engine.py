@@ -16,7 +16,7 @@ from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
 from conex_nn.structure.learning import Learning, Steps
-from conex_nn.structure.listeners import Listeners
+from conex_nn.structure.listeners import Listeners, WeightWatch
 from conex_nn.structure.network import FEW, Network, NetworkState
 from conex_nn.structure.on_the_way import read_on_the_way
 from conex_nn.structure.population import Population, Source, StepObserver
@@ -214,10 +214,8 @@ class _Chunk:
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen or part.block is None:
             return None
-        busy = (*network.listeners, *self.learning.sequences)
-        if {edge.name for edge in edges} & set(busy):
-            return None
-        if self.clock[0].numel() > FEW and not network.by_events:
+        busy = {*network.listeners, *self.learning.sequences} & {edge.name for edge in edges}
+        if busy or (self.clock[0].numel() > FEW and not network.by_events):
             return None
         ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
         sampled = network.samplers.keys() & set(part.populations)
@@ -249,7 +247,7 @@ class _Chunk:
             if not hooked:  # who hooks onto the spikes may change them
                 self.events[path] = events
             if hooked or path in self.wanted:
-                self.sequences[path] = axon(events.dense(self.clock.dtype))
+                self.sequences[path] = axon(events.dense(self.clock.dtype, self.clock.device))
         return True
 
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
@@ -266,9 +264,10 @@ class _Chunk:
         network = self.network
         edges = (*part.inner, *part.streamed)
         watched = network.observers.keys() | network.samplers.keys() | self.learning.reads_v
-        if network.by_events is False or network.block is not None or watched & set(part.populations):
-            return 0
-        if network.listeners.keys() & {edge.name for edge in edges}:
+        heard = [each for edge in edges for each in network.listeners.get(edge.name, ())]
+        watches = [each for each in heard if isinstance(each, WeightWatch)]
+        seen = bool(watched & set(part.populations)) or len(watches) < len(heard)
+        if network.by_events is False or network.block is not None or seen:
             return 0
         learners = self._learners(edges)
         loop = EventLoop.of(part, network.populations, network.connections, like=self.clock, learners=learners)
@@ -279,11 +278,12 @@ class _Chunk:
         always = network.by_events or bool(learners) or not part.inner or samples <= FEW
         if not always and not fires_little(under_way):
             return 0
-        size = self.steps if always else _TRIAL
-        for begin in range(0, self.steps, size):
-            steps = min(size, self.steps - begin)
+        begin, size = 0, self.steps if always else _TRIAL
+        while begin < self.steps:
+            steps = min(size, self.steps - begin, *(each.until_next() for each in watches))
             here = {p: {c: xs[begin : begin + steps] for c, xs in arrivals[p].items()} for p in part.populations}
             known = {edge.source: self.sequences[edge.source][begin : begin + steps] for edge in part.streamed}
+            weights = [each.due() for each in watches]
             with loop_mark(part.populations):
                 done = loop.run(here, self.populations, self.connections, known, steps=steps, dt=self.dt)
             if done is None:
@@ -291,10 +291,13 @@ class _Chunk:
             outputs, states, sent = done
             self.populations |= states
             self.connections |= sent
+            for watch, weight in zip(watches, weights, strict=True):
+                watch.keep(weight, steps)
             for p, spikes in outputs.items():
                 pieces[p].append(spikes)
-            if begin + steps < self.steps and not fires_little(outputs):
-                return begin + steps
+            begin += steps
+            if begin < self.steps and not always and not fires_little(outputs):
+                return begin
         return self.steps
 
     def _by_steps(
@@ -302,8 +305,7 @@ class _Chunk:
     ) -> None:
         """Advance a loop block by block, from a step on."""
         if self.network.by_events:
-            found = RingLoop.read(part, self.network.populations, self.network.connections, like=self.clock)
-            say_by_steps(part.populations, found)
+            say_by_steps(part, self.network, like=self.clock)
         size, waiting = min(part.block or self.steps, self.network.block or self.steps), self.learning.steps
         learners = {e: waiting[e.name] for e in (*part.inner, *part.streamed) if e.name in waiting}
         fixed = [e for e in part.inner if e not in learners]

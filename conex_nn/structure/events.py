@@ -228,18 +228,19 @@ class Events:
         found = torch.bincount(place, minlength=-(-self.steps // width) * samples)
         return found[: bins * samples].reshape(bins, *self.batch)
 
-    def dense(self, dtype: torch.dtype = torch.float32) -> Tensor:
+    def dense(self, dtype: torch.dtype = torch.float32, device: torch.device | None = None) -> Tensor:
         """Return the spikes as a tensor, 0 or 1: one number for each step and train, which can be a great many.
 
         Args:
             dtype: Of the numbers.
+            device: Where to make it; None for where the events are.
 
         Returns:
             ``(time, *train_shape)``.
         """
         trains = self.train_shape.numel()
-        found = torch.zeros(self.steps * trains, dtype=dtype, device=self.time.device)
-        found[(self.time.long() - self.begin) * trains + self.train] = 1
+        found = torch.zeros(self.steps * trains, dtype=dtype, device=self.time.device if device is None else device)
+        found[((self.time.long() - self.begin) * trains + self.train).to(found.device)] = 1
         return found.reshape(self.steps, *self.train_shape)
 
     def __repr__(self) -> str:

@@ -5,9 +5,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from conex_nn.dendrites import Conductance
 from conex_nn.plasticity import Clip, Link, Rule
 
-__all__ = ["check_excitatory", "check_fit", "check_magnitudes", "check_rule"]
+__all__ = [
+    "check_background",
+    "check_conductance",
+    "check_excitatory",
+    "check_fit",
+    "check_magnitudes",
+    "check_rule",
+    "opens_conductance",
+]
 
 
 def check_fit(synapse: nn.Module, s: str, t: str, sender: Any, receiver: Any) -> None:
@@ -79,6 +88,84 @@ def check_excitatory(synapse: nn.Module, source: str) -> None:
             f"{float(weight.detach().min()):g}. Make the population `inhibitory=True` and give magnitudes, bound what "
             "they are drawn from (`low=0.0`), or draw weights of either sign by `init`."
         )
+
+
+def opens_conductance(population: Any, name: str) -> bool:
+    """Whether a compartment of a population opens a conductance.
+
+    Args:
+        population: The population.
+        name: Of the compartment.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> opens_conductance(cx.Population(2, cx.LIF()), "proximal")
+        False
+    """
+    return isinstance(population.dendrite.compartments[name], Conductance)
+
+
+def check_conductance(synapse: nn.Module | None, name: str, receiver: Any, *, source: str, inhibitory: bool) -> None:
+    """Raise where what opens a conductance would close it, or an inhibitory population would excite.
+
+    Args:
+        synapse: The synapse, where its weights were given.
+        name: Of the compartment, which opens a conductance.
+        receiver: The population that has it.
+        source: Address of the population that sends.
+        inhibitory: Whether it is inhibitory.
+
+    Raises:
+        ValueError: A weight is negative, or an inhibitory population reaches a reversal potential at which cells fire.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> cell = cx.Population(2, cx.LIF.cortical(), dendrite=cx.Dendrite({"gaba": cx.Conductance(-80.0)}))
+        >>> check_conductance(cx.OneToOne(2, 2, weight=torch.ones(2)), "gaba", cell, source="inh", inhibitory=True)
+    """
+    weight = getattr(synapse, "weight", None)
+    if weight is not None and not weight.is_meta and bool((weight < 0).any()):
+        raise ValueError(
+            f"Expected `weight` from {source!r} to {name!r}, which opens a conductance, to be 0 or more [uS], got "
+            f"values down to {float(weight.detach().min()):g}. Whether it inhibits is said by the reversal."
+        )
+    reversal = receiver.dendrite.compartments[name].reversal
+    threshold = getattr(receiver.neuron, "v_threshold", None)
+    if not inhibitory or not isinstance(threshold, torch.Tensor) or threshold.is_meta or reversal.is_meta:
+        return
+    if bool((reversal >= threshold).any()):
+        raise ValueError(
+            f"Expected the reversal of {name!r}, at which the inhibitory population {source!r} arrives, to be below "
+            f"the threshold, {float(threshold.detach().min()):g} [mV], got {float(reversal.max()):g}. Connect it to a "
+            "compartment that inhibits, such as `Conductance(-80.0)`."
+        )
+
+
+def check_background(population: Any, background: Any) -> None:
+    """Raise unless what arrives by itself arrives at a compartment that there is, and closes no conductance.
+
+    Args:
+        population: The population.
+        background: What arrives.
+
+    Raises:
+        ValueError: There is none of this name, or it opens a conductance and something negative arrives there.
+
+    Example:
+        >>> import conex_nn as cx
+        >>> check_background(cx.Population(2, cx.LIF()), cx.ConstantDrive(0.1, "proximal"))
+    """
+    name = background.compartment
+    if name is None:
+        return
+    population.dendrite.check([name])
+    for what in ("weight", "current") if opens_conductance(population, name) else ():
+        value = getattr(background, what, None)
+        if isinstance(value, torch.Tensor) and not value.is_meta and bool((value < 0).any()):
+            raise ValueError(
+                f"Expected `{what}` of {type(background).__name__} at {name!r}, which opens a conductance, to be 0 or "
+                f"more [uS], got {float(value.detach().min()):g}. Whether it inhibits is said by the reversal."
+            )
 
 
 def _without_sums(rule: Rule) -> bool:

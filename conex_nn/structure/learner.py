@@ -96,5 +96,7 @@ class Learner:
 
 
 def _delay(steps: int | Tensor) -> Delay | None:
+    if isinstance(steps, int) and steps == 0:
+        return None
     delay = Delay(steps)
     return delay if delay.maximum else None

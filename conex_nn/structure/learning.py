@@ -82,7 +82,7 @@ class Steps(Learner):
         if before is not None:
             after_change = before + change
             self.rule.constrain_(after_change, self.synapse)
-            self.current = after_change = after_change.clamp(min=0) if self.connection.inhibitory else after_change
+            self.current = after_change = after_change.clamp(min=0) if self.connection.magnitudes else after_change
             with torch.no_grad():
                 weight_of(self.synapse).data = after_change.detach()
             return state._replace(rule=rule_state._replace(rule=after))

@@ -1,10 +1,13 @@
 """Who listens to a network while it runs."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, MutableMapping
 from contextlib import ExitStack
 from typing import Any
 
-__all__ = ["Listeners", "join"]
+from torch import Tensor
+
+__all__ = ["Listeners", "WeightWatch", "join"]
 
 
 class Listeners(list[Callable[..., None]]):
@@ -21,6 +24,36 @@ class Listeners(list[Callable[..., None]]):
         """Tell everyone."""
         for listener in self:
             listener(*heard)
+
+
+class WeightWatch(ABC):
+    """A listener to a connection that keeps its weight now and then, and needs none of its currents.
+
+    Example:
+        >>> isinstance(print, WeightWatch)
+        False
+    """
+
+    @abstractmethod
+    def until_next(self) -> int:
+        """Return the steps from the coming one to the next one after it at which the weight is kept [1]."""
+
+    @abstractmethod
+    def due(self) -> Tensor | None:
+        """Return a copy of the weight if the coming step is one at which it is kept."""
+
+    @abstractmethod
+    def keep(self, weight: Tensor | None, steps: int) -> None:
+        """Go on to a later step.
+
+        Args:
+            weight: What was due at the coming one.
+            steps: How many steps to go on, at most :meth:`until_next` [1].
+        """
+
+    @abstractmethod
+    def __call__(self, current: Tensor) -> None:
+        """Go on by a block of currents."""
 
 
 def join(places: MutableMapping[str, Any], path: str, listener: Any, stack: ExitStack) -> None:

@@ -24,10 +24,11 @@ from conex_nn.structure.owned import owned
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.profile import Profile, profiled
 from conex_nn.structure.recomputable import check_recomputable
-from conex_nn.structure.recorder import Where, recording_of
+from conex_nn.structure.recorder import recording_of
 from conex_nn.structure.recording import Recording
 from conex_nn.structure.simulate import Record, simulated
 from conex_nn.structure.simulation import Simulation
+from conex_nn.structure.where import Where
 
 __all__ = ["Neocortex"]
 

@@ -10,6 +10,7 @@ from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Part
+from conex_nn.structure.listeners import Listeners
 from conex_nn.structure.population import Population, PopulationState, Source, StepObserver
 from conex_nn.structure.sampler import Sampler
 
@@ -53,7 +54,7 @@ class Network:
     connections: Mapping[str, Connection]
     parts: list[Part]
     observers: Mapping[str, StepObserver] = field(default_factory=dict)
-    listeners: Mapping[str, Callable[[Tensor], None]] = field(default_factory=dict)
+    listeners: Mapping[str, Listeners] = field(default_factory=dict)
     spike_listeners: Mapping[str, Callable[[Tensor | Events, float], None]] = field(default_factory=dict)
     samplers: Mapping[str, Sequence[Sampler]] = field(default_factory=dict)
     block: int | None = None

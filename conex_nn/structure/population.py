@@ -18,6 +18,7 @@ from conex_nn.neurons import (
     Noise,
     VoltageHomeostasis,
 )
+from conex_nn.structure.fit import check_background
 from conex_nn.structure.storable import Storable
 
 __all__ = ["Population", "PopulationState", "Source", "StepObserver"]
@@ -32,7 +33,7 @@ class PopulationState(NamedTuple):
     neuron: Any
     """State of its neurons."""
     dendrite: Any
-    """Synaptic currents that decay, by compartment [nA]."""
+    """Synaptic currents that decay, by compartment [nA]; conductances where it opens some [uS]."""
     behaviors: tuple[Any, ...]
     """State of its behaviors, in their order."""
     background: tuple[Any, ...] = ()
@@ -170,8 +171,7 @@ class Population(_Located):
                     f"Expected `background` to be a Background, such as a PoissonDrive, got {type(each).__name__} as "
                     f"{name!r}."
                 )
-            if each.compartment is not None:
-                self.dendrite.check([each.compartment])
+            check_background(self, each)
             each.bind(self.shape)
 
     @property
@@ -276,9 +276,7 @@ class Population(_Located):
         neuron, behaviors = self.neuron, list(state.behaviors)
         active = self._active()
         v = getattr(state.neuron, "v", None)
-        current, dendrite = self.dendrite.step(arrivals, state.dendrite, v, neuron, dt=dt)
-        if injected is not None:
-            current = current + injected
+        current, dendrite = self.dendrite.step(arrivals, state.dendrite, v, neuron, dt=dt, injected=injected)
         for i, behavior in active.get("current", ()):
             current, behaviors[i] = behavior.current(current, behaviors[i], neuron, dt=dt)
         if "membrane" in active:

@@ -1,5 +1,6 @@
 """Where a network spends its time and memory: by population, connection and rule."""
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
@@ -123,6 +124,7 @@ def profiled(net: Any) -> Iterator[Profile]:
     if isinstance(net.__dict__.get("forward"), _Marked):
         raise RuntimeError("Expected one profile of a network at a time, got another one amid it.")
     found = Profile()
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # or it prints the beginning and the end of each profile to stderr
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if torch.cuda.is_available() else [])]
     with ExitStack() as stack:
         for method in ("forward", "simulate"):

@@ -9,26 +9,25 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from typing_extensions import override
 
 from conex_nn.neurons.threshold import MembraneNeuron
 from conex_nn.structure.addresses import resolve
 from conex_nn.structure.connection import Connection
 from conex_nn.structure.events import Events
-from conex_nn.structure.listeners import join
+from conex_nn.structure.listeners import WeightWatch, join
 from conex_nn.structure.population import Population, Source
 from conex_nn.structure.recording import Recording, nearest
 from conex_nn.structure.sampler import Sampler
 from conex_nn.structure.spiking import emits_spikes
 from conex_nn.structure.synapsis import Synapsis
 from conex_nn.structure.variables import Variables, variables_of
+from conex_nn.structure.where import Where, neurons_at
 
-__all__ = ["Where", "in_backward", "recording_of"]
+__all__ = ["in_backward", "recording_of"]
 
 Function = Callable[[Mapping[str, Tensor]], Tensor]
 """Makes a tensor of the variables of a step."""
-
-Where = Tensor | slice | Sequence[int]
-"""Neurons of a population: indices or a slice in the order of ``flatten``, or a bool mask."""
 
 
 def in_backward() -> bool:
@@ -182,7 +181,7 @@ class _Watch(ABC):
         self.names, self.functions, self.detach, self.events = list(names), functions, detach, events
         of: Any = module.synapse.target_shape if isinstance(module, Connection) else module.shape
         self.shape = torch.Size(of)
-        self.neurons = None if where is None else _neurons(where, self.shape, path)
+        self.neurons = None if where is None else neurons_at(where, self.shape, path)
         self.as_many = isinstance(where, int)
 
     def watch(self, seen: Any) -> None:
@@ -314,7 +313,8 @@ class _OfConnection(_Watch):
         self.weight: Tensor | None = None
         if self.neurons is not None and not self.as_many and "weight" in self.names:
             raise ValueError(f"Expected `where` for values of neurons, got the weight of {self.path!r}.")
-        join(net._listeners, self.path, self.watch, stack)
+        weight_alone = self.names == ["weight"] and not self.functions and self.detach
+        join(net._listeners, self.path, _OfWeight(self) if weight_alone else self.watch, stack)
 
     def look(self, current: Tensor) -> None:
         for name in self.names:
@@ -323,8 +323,8 @@ class _OfConnection(_Watch):
             if name == "current" and name not in self.functions:
                 self.recording.append(key, self.select(current), **self.layout(current, time=1))
             elif name == "weight" and name not in self.functions:
-                weight = self.in_force()
-                self.recording.put(key, weight.expand(len(kept), *weight.shape), steps=steps, axes=weight.dim())
+                # To look at it where it is not kept would cost more than a step of a small network.
+                self.put_weight(self.in_force() if kept else None, steps)
             else:
                 shown = (
                     {"current": current[t], **({"weight": self.in_force()} if len(self.looks) > 1 else {})}
@@ -334,6 +334,13 @@ class _OfConnection(_Watch):
                 stacked = torch.stack([self.select(value) for value in values]) if values else None
                 layout = self.layout(values[0]) if values else {}
                 self.recording.put(key, stacked, steps=steps, **layout)
+
+    def put_weight(self, weight: Tensor | None, steps: int) -> None:
+        """Keep a weight that stays the same for some steps; None where none of these is kept."""
+        key = self.key("weight")
+        kept = len(self.recording.kept(key, steps))
+        entries = None if weight is None else weight.expand(kept, *weight.shape)
+        self.recording.put(key, entries, steps=steps, axes=self.module.weight.dim())
 
     def in_force(self) -> Tensor:
         """Return the weights in force, in the same memory while they stay the same."""
@@ -345,26 +352,26 @@ class _OfConnection(_Watch):
         return self.weight  # pyright: ignore[reportReturnType]
 
 
-def _neurons(where: Where | int, shape: torch.Size, path: str) -> Tensor:
-    """Return which neurons were asked for, in the order of ``flatten``."""
-    n = shape.numel()
-    if isinstance(where, int) and not isinstance(where, bool):
-        if where < 1:
-            raise ValueError(f"Expected `where` to be a number of neurons of at least 1 [1], got {where}.")
-        number = min(where, n)
-        return torch.arange(number) * n // number
-    if isinstance(where, slice):
-        return torch.arange(n)[where]
-    index = torch.as_tensor(where)
-    if index.dtype == torch.bool:
-        if index.shape not in (shape, (n,)):
-            raise ValueError(
-                f"Expected a mask `where` of shape {tuple(shape)}, that of {path!r}, got {tuple(index.shape)}."
-            )
-        return index.flatten().nonzero().flatten().cpu()
-    if index.is_floating_point() or index.dim() != 1 or bool(((index < -n) | (index >= n)).any()):
-        raise ValueError(
-            f"Expected `where` to be a slice, a bool mask, or a row of indices below {n}, the neurons of {path!r}, "
-            f"got {where!r}."
-        )
-    return torch.arange(n)[index.cpu()]
+class _OfWeight(WeightWatch):
+    """Watches the weight of a connection alone, which a run by events stops for."""
+
+    def __init__(self, watch: _OfConnection) -> None:
+        self.watch, self.key = watch, watch.key("weight")
+
+    @override
+    def until_next(self) -> int:
+        every = self.watch.recording.every
+        return self.watch.recording.kept(self.key, every)[0] or every
+
+    @override
+    def due(self) -> Tensor | None:
+        return self.watch.in_force() if self.watch.recording.kept(self.key, 1) else None
+
+    @override
+    def keep(self, weight: Tensor | None, steps: int) -> None:
+        if not in_backward():
+            self.watch.put_weight(weight, steps)
+
+    @override
+    def __call__(self, current: Tensor) -> None:
+        self.watch.watch(current)

@@ -9,7 +9,7 @@ from torch import nn
 from typing_extensions import override
 
 from conex_nn import surrogate
-from conex_nn.dendrites import Compartment, Dendrite, Drive, Pull
+from conex_nn.dendrites import Compartment, Conductance, Dendrite, Drive, Pull
 from conex_nn.neurons import (
     AELIF,
     ELIF,
@@ -77,7 +77,7 @@ _CLASSES = (
     AELIF, ELIF, IF, LI, LIF, Izhikevich,
     ActivityHomeostasis, AdaptiveThreshold, Homeostasis, KWinners, Noise, VoltageHomeostasis,
     ConstantDrive, PoissonDrive,
-    Compartment, Dendrite, Drive, Pull,
+    Compartment, Conductance, Dendrite, Drive, Pull,
     AvgPool2d, Conv2d, Dense, Lateral, Local2d, OneToOne, Sparse,
     BCM, ISTDP, STDP, Chain, Clip, Clopath, Dale, LearningRate, Modulated, Normalise, Oja, Product, ShiftSTDP, Soft,
     TripletSTDP,

@@ -17,25 +17,25 @@ from conex_nn.synapses import Dense, Sparse
 __all__ = ["Lesson", "plan_of"]
 
 
-def plan_of(connection: Connection, samples: int) -> LearningPlan | str:
+def plan_of(connection: Connection, like: Tensor) -> LearningPlan | str:
     """Return how a connection that learns does so, or why the kernel does not know that.
 
     Args:
         connection: The connection.
-        samples: From how many it learns [1].
+        like: Something of the device and batch of the run, ``(time, *batch)``.
 
     Example:
         >>> from conex_nn.plasticity import STDP
-        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="step"), 1)
+        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="step"), torch.zeros(1))
         <...LearningPlan object at ...>
-        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="sequence"), 1)
+        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="sequence"), torch.zeros(1))
         'learns from whole sequences'
     """
     rule, synapse = connection.rule, connection.synapse
     if rule is None or connection.when != "step":
         return "learns from whole sequences"
-    if samples != 1:
-        return f"learns at every step from {samples} samples, not one"
+    if like[0].numel() != 1 or like.device.type != "cpu":
+        return "learns at every step from several samples, or not on the CPU"
     if bool((torch.as_tensor(connection.axon_delay) > 0).any()):
         return "learns, and has an axon_delay, with which its rule sees spikes late"
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:

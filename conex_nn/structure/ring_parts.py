@@ -131,7 +131,7 @@ def weights_of(connection: Connection) -> Tensor:
     """
     synapse: Any = connection.synapse
     weight = synapse.weight_in_force().detach()
-    if not connection.inhibitory or not weight.numel() or bool(weight.min() >= 0):
+    if not connection.magnitudes or not weight.numel() or bool(weight.min() >= 0):
         return weight
     magnitudes: Any = connection.weight
     return magnitudes.detach()

@@ -18,10 +18,11 @@ from conex_nn.structure.listeners import join
 from conex_nn.structure.owned import owned
 from conex_nn.structure.population import Population
 from conex_nn.structure.progress import Progress, Stop
-from conex_nn.structure.recorder import Where, recording_of
+from conex_nn.structure.recorder import recording_of
 from conex_nn.structure.recording import Recording
 from conex_nn.structure.simulation import Simulation
 from conex_nn.structure.spiking import emits_spikes
+from conex_nn.structure.where import Where
 
 __all__ = ["Record", "simulated"]
 

@@ -12,6 +12,8 @@ __all__ = ["Synapsis"]
 class Synapsis(nn.Module):
     """The connections that one call of ``connect`` made, each by its name.
 
+    ``synapsis.enabled = False`` switches all of them off, as ``switch`` does by address.
+
     Args:
         connections: By name.
 
@@ -26,6 +28,16 @@ class Synapsis(nn.Module):
         super().__init__()
         for name, connection in connections.items():
             self.add_module(name, connection)
+
+    @property
+    def enabled(self) -> bool:
+        """Whether any of the connections is on; setting it switches all of them."""
+        return any(connection.enabled for connection in self)
+
+    @enabled.setter
+    def enabled(self, on: bool) -> None:
+        for connection in self:
+            connection.enabled = on
 
     def __iter__(self) -> Iterator[Connection]:
         yield from self.children()  # pyright: ignore[reportReturnType]

@@ -23,6 +23,7 @@ from conex_nn.training.learning_schedule import LearningSchedule
 from conex_nn.training.losses import OnSequence
 from conex_nn.training.pictures import Pictures
 from conex_nn.training.psychometric_curve import Psychometric, PsychometricCurve
+from conex_nn.training.quiet import quiet
 from conex_nn.training.regularisers import RateLimit, RateTarget
 from conex_nn.training.report import Report
 from conex_nn.training.sequence_report import SequenceReport
@@ -61,6 +62,7 @@ __all__ = [
     "last_membrane",
     "max_membrane",
     "mean_membrane",
+    "quiet",
     "right_choices",
     "running_scores",
     "spike_count",

@@ -10,9 +10,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.recording import record, spiking_layers
-from conex_nn.training.classifier import SpikingClassifier
 from conex_nn.training.padding import first_sample
-from conex_nn.training.pictures import Pictures
+from conex_nn.training.pictures import Learner, Pictures
+from conex_nn.training.sequence_task import SequenceTask
 
 __all__ = ["ActivityImages"]
 
@@ -33,7 +33,7 @@ class ActivityImages(Pictures):
 
     Raises:
         ValueError: A period below 1; at fitting: a network of which nothing spikes, or an address that it lacks.
-        TypeError: At fitting: a module that is no :class:`SpikingClassifier`.
+        TypeError: At fitting: a module that is neither a :class:`SpikingClassifier` nor a :class:`SequenceTask`.
 
     Example:
         >>> images = ActivityImages("runs/first", every=5)
@@ -57,13 +57,16 @@ class ActivityImages(Pictures):
         self._validated = False
 
     @override
-    def checked(self, module: L.LightningModule) -> SpikingClassifier:
+    def checked(self, module: L.LightningModule) -> Learner:
         model = super().checked(module)
         if not self._found(model):
-            raise ValueError("Expected a network with layers that spike for `ActivityImages`, got none.")
+            raise ValueError(
+                "Expected a network with layers that spike for `ActivityImages`, got none. For what rates do, define "
+                "`Pictures` of your own, with `plots.trial` or `plots.conditions`."
+            )
         return model
 
-    def _found(self, model: SpikingClassifier) -> list[str]:
+    def _found(self, model: Learner) -> list[str]:
         return list(spiking_layers(model.net) if self.addresses is None else self.addresses)
 
     @override
@@ -77,17 +80,17 @@ class ActivityImages(Pictures):
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         if self._sample is None:
-            self._sample = _first(batch)
+            self._sample = _first(pl_module, batch)
 
     @override
     def on_validation_batch_start(
         self, trainer: L.Trainer, pl_module: L.LightningModule, batch: Any, batch_idx: int, dataloader_idx: int = 0
     ) -> None:
         if not self._validated and batch_idx == 0 and dataloader_idx == 0:
-            self._sample, self._validated = _first(batch), True
+            self._sample, self._validated = _first(pl_module, batch), True
 
     @override
-    def pictures(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> Iterator[tuple[str, Any]]:
+    def pictures(self, trainer: L.Trainer, model: Learner, epoch: int) -> Iterator[tuple[str, Any]]:
         # Imported here: matplotlib is of use where pictures are drawn only.
         from conex_nn.plots import raster, rates
 
@@ -104,20 +107,20 @@ class ActivityImages(Pictures):
             yield name, ax
 
 
-def _first(batch: Any) -> Any:
-    x, _, *lengths = batch
+def _first(model: L.LightningModule, batch: Any) -> Any:
+    x, _, *lengths = batch[:2] if isinstance(model, SequenceTask) else batch
     return first_sample(x, *lengths)
 
 
 @torch.no_grad()
-def _spikes(model: SpikingClassifier, x: Tensor | dict[str, Tensor], addresses: Sequence[str]) -> dict[str, Tensor]:
+def _spikes(model: Learner, x: Tensor | dict[str, Tensor], addresses: Sequence[str]) -> dict[str, Tensor]:
     """Return the spikes ``(time, *neurons)`` of every layer for one sample, and leave the model as it was."""
     training = {module: module.training for module in model.modules()}
     devices = [model.device] if model.device.type == "cuda" else []
     try:
         with torch.random.fork_rng(devices), record(model.net, *addresses) as recording:
             model.eval()
-            model.outputs(_on(model.device, x))
+            model(_on(model.device, x))
     finally:
         for module, mode in training.items():
             module.training = mode

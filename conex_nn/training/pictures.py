@@ -9,16 +9,21 @@ import lightning as L
 from typing_extensions import override
 
 from conex_nn.training.classifier import SpikingClassifier
+from conex_nn.training.sequence_task import SequenceTask
 
-__all__ = ["Pictures"]
+__all__ = ["Learner", "Pictures"]
+
+Learner = SpikingClassifier | SequenceTask
+"""What pictures are drawn of."""
 
 
 class Pictures(L.Callback, ABC):
-    """Base of callbacks that draw pictures every few epochs of training of a :class:`SpikingClassifier`.
+    """Base of callbacks that draw pictures every few epochs of training.
 
-    A callback of your own defines ``pictures``. Without a folder they go to every logger that takes figures
-    (``experiment.add_figure``, as TensorBoard's), with the epoch as the step; where there is none, and always with a
-    folder, they are saved as ``<folder>/<name>-<epoch>.png``, the folder being ``pictures`` beside the log. The main
+    What is trained is a :class:`SpikingClassifier` or a :class:`SequenceTask`. A callback of your own defines
+    ``pictures``. Without a folder they go to every logger that takes figures (``experiment.add_figure``, as
+    TensorBoard's), with the epoch as the step; where there is none, and always with a folder, they are saved as
+    ``<folder>/<name>-<epoch>.png``, the folder being ``pictures`` beside the log. The main
     process draws them.
 
     Args:
@@ -27,7 +32,7 @@ class Pictures(L.Callback, ABC):
 
     Raises:
         ValueError: A period below 1.
-        TypeError: At fitting: a module that is no :class:`SpikingClassifier`.
+        TypeError: At fitting: a module that is neither.
 
     Example:
         >>> class Distribution(Pictures):
@@ -44,7 +49,7 @@ class Pictures(L.Callback, ABC):
         self.every = every
 
     @abstractmethod
-    def pictures(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> Iterator[tuple[str, Any]]:
+    def pictures(self, trainer: L.Trainer, model: Learner, epoch: int) -> Iterator[tuple[str, Any]]:
         """Yield the name of each picture and the axes that it is drawn on.
 
         Args:
@@ -72,19 +77,20 @@ class Pictures(L.Callback, ABC):
         if self.draws(trainer.current_epoch + 1):
             self._draw(trainer, self.checked(pl_module), trainer.current_epoch + 1)
 
-    def checked(self, module: L.LightningModule) -> SpikingClassifier:
+    def checked(self, module: L.LightningModule) -> Learner:
         """Return the module if it is one that is understood.
 
         Args:
             module: What is trained.
         """
-        if not isinstance(module, SpikingClassifier):
+        if not isinstance(module, Learner):
             raise TypeError(
-                f"Expected `{type(self).__name__}` to see a SpikingClassifier, got {type(module).__name__}."
+                f"Expected `{type(self).__name__}` to see a SpikingClassifier or a SequenceTask, got "
+                f"{type(module).__name__}."
             )
         return module
 
-    def _draw(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> None:
+    def _draw(self, trainer: L.Trainer, model: Learner, epoch: int) -> None:
         log_dir = trainer.log_dir  # which all processes have to ask for
         if not trainer.is_global_zero:
             return

@@ -10,8 +10,7 @@ from typing_extensions import override
 
 from conex_nn.structure.addresses import nearest
 from conex_nn.synapses import Dense, Local2d, Synapse
-from conex_nn.training.classifier import SpikingClassifier
-from conex_nn.training.pictures import Pictures
+from conex_nn.training.pictures import Learner, Pictures
 from conex_nn.training.plastic_weights import plastic_weights
 
 __all__ = ["WeightImages"]
@@ -35,7 +34,7 @@ class WeightImages(Pictures):
 
     Raises:
         ValueError: A period below 1; at fitting: a weight that does not exist, or none.
-        TypeError: At fitting: a module that is no :class:`SpikingClassifier`.
+        TypeError: At fitting: a module that is neither a :class:`SpikingClassifier` nor a :class:`SequenceTask`.
 
     Example:
         >>> images = WeightImages("runs/first", {"0.weight": (28, 28)}, every=5)
@@ -57,12 +56,12 @@ class WeightImages(Pictures):
         self.histogram = histogram
 
     @override
-    def checked(self, module: L.LightningModule) -> SpikingClassifier:
+    def checked(self, module: L.LightningModule) -> Learner:
         model = super().checked(module)
         self._found(model)
         return model
 
-    def _found(self, model: SpikingClassifier) -> dict[str, Tensor]:
+    def _found(self, model: Learner) -> dict[str, Tensor]:
         if self.weights is None:
             found = {each.address: each.weight for each in plastic_weights(model.net)}
             if not found:
@@ -75,7 +74,7 @@ class WeightImages(Pictures):
         return {address: known[address] for address in self.weights}
 
     @override
-    def pictures(self, trainer: L.Trainer, model: SpikingClassifier, epoch: int) -> Iterator[tuple[str, Any]]:
+    def pictures(self, trainer: L.Trainer, model: Learner, epoch: int) -> Iterator[tuple[str, Any]]:
         # Imported here: matplotlib is of use where pictures are drawn only.
         from conex_nn.plots import side_by_side, weight_histogram, weights
 

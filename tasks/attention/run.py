@@ -1,7 +1,5 @@
 """Build scenes and a network with two paths, train, choose, test once, and report."""
 
-import logging
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -138,10 +136,7 @@ def classifier(config: Config, data: cx.data.WhatWhere) -> cx.training.SpikingCl
 
 def main(config: Config) -> dict[str, float]:
     """Build, train, choose the epoch on the validation part, test once, and report."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run anew replaces the one before
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one indexing needs none
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     data = scenes(config)
     model = classifier(config, data)

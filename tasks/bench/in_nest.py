@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 import conex_nn as cx
-from tasks import balanced
+from tasks.balanced.brunel import Regime
 from tasks.microcircuit import circuit as pd14
 
 __all__ = ["balanced_network", "measured", "microcircuit"]
@@ -79,7 +79,7 @@ def microcircuit(circuit: pd14.Circuit, *, threads: int, dt: float, seed: int) -
     return nest, populations
 
 
-def balanced_network(regime: balanced.Regime, *, threads: int, dt: float, seed: int) -> tuple[Any, list[Any]]:
+def balanced_network(regime: Regime, *, threads: int, dt: float, seed: int) -> tuple[Any, list[Any]]:
     """Build Brunel's network with delta synapses.
 
     Args:

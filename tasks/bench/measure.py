@@ -27,6 +27,7 @@ class _Process:
 
     def __init__(self, suite: str, contestant: str, case: str, seed: int, cache: str | None = None) -> None:
         environment = dict(os.environ)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # the first call is not to be Python's compiling of libraries
         self.said = tempfile.TemporaryFile("w+")  # noqa: SIM115
         if cache is not None:
             environment |= {"CONEX_NN_CACHE": cache, "TRITON_CACHE_DIR": cache}
@@ -66,7 +67,7 @@ class _Figures:
     memory: float
 
 
-LABELS = {"products": "matrix products alone", "scan": "conex_nn, a LIF layer alone", "copies": "copy of its tensors"}
+LABELS = {"products": "products alone", "scan": "a LIF layer alone", "copies": "copy of its tensors"}
 
 
 def _measure(suite: Suite, case: str, rounds: int, steps: int, seed: int, progress: Progress) -> dict[str, _Figures]:
@@ -135,38 +136,39 @@ def _times_floor(suite: Suite, name: str, figures: dict[str, _Figures]) -> dict[
 
 
 def show(suite: Suite, report: dict[str, dict[str, Any]]) -> None:
-    """Print one table of what was measured.
+    """Print what was measured, a table for each case.
 
     Args:
         suite: What was compared.
         report: Figures of each contestant, by case.
     """
-    headings = ("", suite.unit, "least", "/ floor", "conex_nn is", "peak MiB", "build s", "first call s", "cold")
-    rows: list[tuple[str, ...]] = []
+    console = Console()
+    console.print(f"\n[bold]{suite.title}[/]", soft_wrap=True)
+    headings = ("", suite.unit, "least", "/floor", "speed-up", "MiB", "build", "1st", "cold")
     for case, figures in report.items():
         size = suite.cases[case]
-        rows.append((f"[bold]{size.name}[/], T={size.time}, B={size.batch}", *[""] * (len(headings) - 1)))
-        for name, f in figures.items():
-            per = suite.calls(size)
-            times = f["milliseconds"] / figures["conex_nn"]["milliseconds"]
-            row = (
-                "  " + LABELS.get(name, name),
+        per = suite.calls(size)
+        rows = [
+            (
+                LABELS.get(name, name),
                 f"{f['milliseconds'] / per:.3g}",
                 f"{f['least'] / per:.3g}",
                 f"{f['times_floor']:.2f}" if "times_floor" in f else "",
-                f"{times:.2f}x faster" if name in suite.peers else "",
+                f"{f['milliseconds'] / figures['conex_nn']['milliseconds']:.2f}x" if name in suite.peers else "",
                 f"{f['memory']:.0f}",
                 f"{f['build']:.2f}",
                 f"{f['first']:.2f}",
                 f"{f['cold']:.2f}" if f["cold"] else "",
             )
-            rows.append(row)
-    shown = [place for place in range(len(headings)) if any(row[place] for row in rows)]
-    table = Table(title=suite.title)
-    for place in shown:
-        table.add_column(headings[place], justify="right" if place else "left")
-    for row in rows:
-        if row[0].startswith("[bold]"):
-            table.add_section()
-        table.add_row(*(row[place] for place in shown))
-    Console().print(table)
+            for name, f in figures.items()
+        ]
+        console.print(f"\n[bold]{size.name}[/], T={size.time}, B={size.batch}", soft_wrap=True, highlight=False)
+        table = Table(padding=(0, 1, 0, 0), header_style="dim", box=None)
+        shown = [place for place in range(len(headings)) if any(row[place] for row in rows)]
+        for place in shown:
+            table.add_column(headings[place], justify="right" if place else "left", no_wrap=True)
+        for row in rows:
+            table.add_row(*(row[place] for place in shown))
+        console.print(table)
+    meanings = "speed-up: of conex_nn over it; MiB: peak; seconds: build, 1st call, and cold (kernels not yet compiled)"
+    console.print(f"[dim]{meanings}[/]", soft_wrap=True)

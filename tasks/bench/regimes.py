@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 
 import conex_nn as cx
-from tasks import balanced
+from tasks.balanced.brunel import REGIMES
 from tasks.bench import in_nest
 from tasks.command_line import parse
 
@@ -22,7 +22,7 @@ __all__ = ["Config", "Figures", "figures"]
 class Config:
     """Which networks, and for how long."""
 
-    networks: tuple[str, ...] = tuple(balanced.REGIMES)
+    networks: tuple[str, ...] = tuple(REGIMES)
     """Among SR, SI-fast, AI and SI-slow."""
     scale: float = 1.0
     """Part of the cells, and of the synapses of each [1]."""
@@ -51,7 +51,7 @@ def figures(name: str, config: Config, *, seed: int) -> Figures:
         config: Its scale, and for how long.
         seed: Seed of all that NEST draws [1].
     """
-    regime = balanced.REGIMES[name].scaled(config.scale)
+    regime = REGIMES[name].scaled(config.scale)
     nest, cells = in_nest.balanced_network(regime, threads=torch.get_num_threads(), dt=0.1, seed=seed)
     excitatory, _ = in_nest.measured(nest, cells, transient=config.transient, duration=config.duration)
     return Figures(float(cx.recording.rate(excitatory).mean()), float(cx.recording.cv(excitatory).nanmean()))

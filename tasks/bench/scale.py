@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
-from tasks import balanced
+from tasks.balanced.vogels_abbott import Cuba, cuba
 from tasks.bench import in_brian, in_nest
 from tasks.bench.elapsed import Elapsed
 from tasks.microcircuit.circuit import Circuit, circuit
@@ -58,7 +58,7 @@ def conex_nn(case: Scale) -> Callable[[], object]:
     from tasks.microcircuit import network
 
     if case.scale is None:
-        net, state = balanced.cuba(balanced.Cuba(), dt=DT)
+        net, state = cuba(Cuba(), dt=DT)
     else:
         numbers = case.circuit()
         net = network.build(numbers, dt=DT)
@@ -93,7 +93,7 @@ def nest(case: Scale) -> Callable[[], object]:
 
 def brian2(case: Scale) -> Callable[[], object]:
     """Run Brian2's program; it is the time of the program's main loop that counts."""
-    run = in_brian.cuba(balanced.Cuba(), duration=case.milliseconds, dt=DT, seed=torch.initial_seed() % 2**31)
+    run = in_brian.cuba(Cuba(), duration=case.milliseconds, dt=DT, seed=torch.initial_seed() % 2**31)
     return lambda: Elapsed(run()[0])
 
 

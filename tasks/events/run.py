@@ -1,8 +1,6 @@
 """Train on recordings, choose the epoch on the validation part, test once, and report."""
 
 import json
-import logging
-import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -134,10 +132,7 @@ def draw(config: Config, model: cx.training.SpikingClassifier, data: Any) -> Non
 
 def main(config: Config) -> dict[str, float]:
     """Train, choose the epoch on the validation part, test once, and report."""
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*")  # Lightning on this torch
-    warnings.filterwarnings("ignore", message=".*exists and is not empty.*")  # a run anew replaces the one before
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")  # one indexing needs none
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    cx.training.quiet()
     L.seed_everything(config.seed, verbose=False)
     data, source = load(config)
     model = cx.training.SpikingClassifier(

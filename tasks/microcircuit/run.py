@@ -16,6 +16,7 @@ from rich.table import Table
 import conex_nn as cx
 from tasks.microcircuit import network
 from tasks.microcircuit.circuit import PUBLISHED_RATES, Circuit, circuit
+from tasks.microcircuit.device import check_device, gpu_figures
 from tasks.microcircuit.measures import Measures, measure
 from tasks.microcircuit.pictures import draw, short
 from tasks.microcircuit.train import train
@@ -45,6 +46,8 @@ class Config:
     """Steps for which a column of `scale` is trained to the published rates, before it is watched [1]."""
     half: bool = False
     """Keep weights in bfloat16: half their memory."""
+    device: Literal["cpu", "cuda"] = "cpu"
+    """Where it runs after it is built, and trained; a GPU's figures are in the report."""
     dt: float = 0.1
     """Length of a step [ms]."""
     seed: int = 0
@@ -53,6 +56,7 @@ class Config:
     """Folder for report.json and the pictures."""
 
     def __post_init__(self) -> None:
+        check_device(self.device)
         for name in ("duration", "dt"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"Expected `{name}` to be positive [ms], got {getattr(self, name)}.")
@@ -80,12 +84,13 @@ def main(config: Config) -> dict[str, Any]:
     built = time.perf_counter() - begin
     if config.train:
         trained = {"training": train(net, numbers, steps=config.train)}
-    net.eval()
+    net.eval().to(config.device)
     state = network.start(net, numbers)
     if config.transient:
         state = net.simulate(f"{config.transient:g} ms", state=state, record=[]).state
     names = [f"column.{name}" for name in numbers.names]
     found = net.simulate(f"{config.duration:g} ms", state=state, record=names)
+    gpu = {"gpu": gpu_figures()} if config.device == "cuda" else {}
     measures = {name: measure(found.events[name]) for name in names}
     config.out.mkdir(parents=True, exist_ok=True)
     draw(config.out, found, measures)
@@ -94,6 +99,7 @@ def main(config: Config) -> dict[str, Any]:
         "published": PUBLISHED_RATES,
         **trained,
         **_costs(numbers, built=built, found=found),
+        **gpu,
         "config": {name: str(value) for name, value in asdict(config).items()},
         "seed": config.seed,
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "conex_nn": cx.__version__},
@@ -130,7 +136,9 @@ def show(report: dict[str, Any], measures: dict[str, Measures]) -> None:
         table.add_row(short(name), f"{each.rate:.2f}", published, *figures)
     console = Console()
     console.print(table)
+    gpu = report.get("gpu")
+    where = f"{report['threads']} threads" if gpu is None else ", ".join(gpu.values())
     console.print(
-        f"built in {report['build_seconds']:.1f} s, real-time factor {report['real_time_factor']:.2f} on "
-        f"{report['threads']} threads, at most {report['peak_gigabytes']:.1f} GB"
+        f"built in {report['build_seconds']:.1f} s, real-time factor {report['real_time_factor']:.2f} on {where}, at "
+        f"most {report['peak_gigabytes']:.1f} GB"
     )

@@ -52,6 +52,7 @@ def compiled(kernel, args, options):
 
     values = dict(zip(kernel.arg_names, args, strict=False)) | options
     dtypes = {torch.float32: "*fp32", torch.float64: "*fp64", torch.bfloat16: "*bf16"}
+    dtypes |= {torch.int32: "*i32", torch.int64: "*i64"}
     signature, constants, attributes = {}, {}, {}
     for i, parameter in enumerate(kernel.params):
         value = values.pop(parameter.name)
@@ -70,7 +71,10 @@ def compiled(kernel, args, options):
             attributes[(i,)] = [["tt.divisibility", 16]]
     source = ASTSource(kernel, signature, constants, attributes)
     assembly = triton.compile(source, target=GPUTarget("cuda", 90, 32), options=values).asm
-    return {**assembly, "prefetched": len(re.findall(r"cp\.async\.c[ag]\.", assembly["ptx"])) / constants["stages"]}
+    return {
+        **assembly,
+        "prefetched": len(re.findall(r"cp\.async\.c[ag]\.", assembly["ptx"])) / constants.get("stages", 1),
+    }
 
 
 def launches(monkeypatch, case: Case, *, dtype: torch.dtype, current_dtype: torch.dtype) -> dict[str, dict[str, str]]:

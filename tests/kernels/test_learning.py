@@ -250,5 +250,7 @@ def test_edges_onto_many_targets_stay_within_their_memory(batch):
     )
     traces = torch.zeros(batch, 2), torch.zeros(batch, 5000)
     learning = Learning(*traces, keep_pre=0.9, keep_post=0.9, plus=0.1, minus=-0.1)
-    room, _ = learner_rows(Table(torch.float32), [replace(link, learning=learning)], [2, 5000], steps=1, batch=batch)
+    room, _ = learner_rows(
+        Table(torch.float32), [replace(link, learning=learning)], [2, 5000], {}, steps=1, batch=batch
+    )
     assert room >= 5000  # one sum for each target

@@ -6,7 +6,7 @@ import pytest
 import torch
 from matplotlib.colors import to_rgb
 
-from conex_nn.plots import conditions, connectivity, psychometric, trial
+from conex_nn.plots import areas, conditions, connectivity, psychometric, trial
 from conex_nn.training import PsychometricCurve
 
 
@@ -104,3 +104,38 @@ def test_the_curve_of_a_network_that_never_chose_says_so():
     ax = psychometric(curve.evidence, curve.share, count=curve.count, bias=curve.bias, slope=curve.slope)
     assert [text.get_text() for text in ax.texts] == ["no choice was made"]
     assert ax.get_ylabel() == "share of choices [1]"
+
+
+def test_connectivity_of_many_neurons_shows_some_and_says_so():
+    weight = torch.randn(3000, 3000)
+    ax = connectivity(weight, {"exc": torch.arange(2400), "inh": torch.arange(2400, 3000)}, max_neurons=100)
+    assert ax.images[0].get_array().shape == (100, 100)
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("source (100 of 3000 neurons)", "target (100 of 3000 neurons)")
+    assert ax.get_xlim() == (-0.5, 2999.5)
+    assert sorted({line.get_xdata()[0] for line in ax.lines}) == [0, 2399.5]
+    assert ax.get_xticks().tolist() == [1199.5, 2699.5]
+
+
+def test_connectivity_is_grey_where_nothing_is_and_keeps_its_colours():
+    weight = torch.tensor([[math.nan, 1.0], [-1.0, math.nan]])
+    image = connectivity(weight).images[0]
+    assert image.get_array().mask.tolist() == [[True, False], [False, True]]
+    assert image.get_clim() == (-1, 1)
+    assert to_rgb(image.cmap(math.nan)[:3]) == (0.85, 0.85, 0.85)
+    assert connectivity(torch.full((2, 2), math.nan)).images[0].get_array().mask.all()
+
+
+def test_areas_are_blocks_with_names_and_signs():
+    matrix = torch.tensor([[2.0, 0, -1], [0, math.nan, 0], [1, 0, 0]])
+    ax = areas(matrix, ["v1", "pfc"], [0, 2, 3])
+    image = ax.images[0]
+    assert image.get_clim() == (-2, 2)
+    assert image.get_array().mask.sum() == 1
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["v1", "pfc"]
+    assert ax.get_yticks().tolist() == [0.5, 2]
+    assert sorted({line.get_xdata()[0] for line in ax.lines}) == [0, 1.5]
+    many = areas(torch.ones(900, 900), ["v1", "pfc"], [0, 600, 900], max_neurons=30)
+    assert many.images[0].get_array().shape == (30, 30)
+    assert many.get_xlabel() == "source (30 of 900 neurons)"
+    with pytest.raises(ValueError, match=r"one more than 2 names, ending at the size of the matrix, \(3, 3\), got"):
+        areas(matrix, ["v1", "pfc"], [0, 3])

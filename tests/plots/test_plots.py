@@ -135,3 +135,11 @@ def test_network_names_what_is_missing():
     lost = {"source": "a", "target": "b", "compartment": "proximal", "inhibitory": False}
     with pytest.raises(ValueError, match="got `target` 'b'"):
         plots.network([{"address": "a", "neurons": 1, "kind": "input"}], [lost])
+
+
+def test_confusion_of_many_classes_names_some_and_says_so():
+    ax = confusion(torch.eye(100))
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    assert (len(names), names[0], names[-1]) == (30, "0", "99")
+    assert ax.get_ylabel() == "true class (30 of 100 named)"
+    assert confusion(torch.eye(30)).get_xlabel() == "predicted class"

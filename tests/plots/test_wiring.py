@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import torch
@@ -65,6 +66,25 @@ def test_weights_over_time():
         plots.weight_evolution(torch.rand(0, 2))
 
 
+def test_weights_over_time_without_those_that_are_not_there():
+    weights = torch.rand(20, 10, 30)
+    weights[:, 5:] = torch.nan
+    weights[3, 0, 0] = torch.nan  # or not yet
+    ax = plots.weight_evolution(weights, most=7)
+    *some, median = ax.lines
+    assert len(some) == 7
+    assert median.get_ydata()[3] == pytest.approx(float(weights[3].nanquantile(0.5)))
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["median", "10 to 90 % of 150", "7 of 150"]
+    with pytest.raises(ValueError, match="`weights` to draw, got none that is finite"):
+        plots.weight_evolution(weights[:, 5:])
+
+
+def test_weights_over_time_of_a_large_connection():
+    weights = torch.linspace(0, 1, 5000 * 4000).expand(2, -1)
+    median = plots.weight_evolution(weights).lines[-1]
+    assert median.get_ydata() == pytest.approx([0.5, 0.5])
+
+
 def test_an_stdp_window_has_three_parts():
     lags, changes = torch.tensor([5.0, -5.0, 0.0, 10.0]), torch.tensor([3.0, -2.0, 1.0, 2.0])
     ax = plots.stdp_window(lags, changes)
@@ -110,19 +130,20 @@ def test_eigenvalues_of_a_rotation():
 
 
 @pytest.mark.parametrize(
-    ("synapse", "synapses"),
+    ("make", "synapses"),
     [
-        (cx.Dense(6, 4), 6),
-        (cx.OneToOne(5, 5), 1),
-        (cx.Sparse(6, 4, in_degree=3), 3),
-        (cx.Conv2d((2, 6, 6), (3, 4, 4), kernel_size=3), 18),
-        (cx.Local2d((1, 6, 6), (1, 4, 4), kernel_size=3), 9),
-        (cx.Lateral((1, 5, 5), (1, 5, 5), kernel_size=(1, 3, 3), centre=False), 8),
-        (cx.AvgPool2d((1, 6, 6), (1, 3, 3)), 4),
+        (partial(cx.Dense, 6, 4), 6),
+        (partial(cx.OneToOne, 5, 5), 1),
+        (partial(cx.Sparse, 6, 4, in_degree=3), 3),
+        (partial(cx.Conv2d, (2, 6, 6), (3, 4, 4), kernel_size=3), 18),
+        (partial(cx.Local2d, (1, 6, 6), (1, 4, 4), kernel_size=3), 9),
+        (partial(cx.Lateral, (1, 5, 5), (1, 5, 5), kernel_size=(1, 3, 3), centre=False), 8),
+        (partial(cx.AvgPool2d, (1, 6, 6), (1, 3, 3)), 4),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, torch.nn.Module) else "",
+    ids=lambda value: value.func.__name__ if isinstance(value, partial) else "",
 )
-def test_every_kind_of_connection_is_a_picture(synapse, synapses):
+def test_every_kind_of_connection_is_a_picture(make, synapses):
+    synapse = make()
     matrix = pair_weights(synapse)
     ax = plots.wiring(matrix, tuple(synapse.source_shape), tuple(synapse.target_shape))
     others, own = ax.collections[:2]

@@ -293,3 +293,16 @@ def test_connections_are_parts_like_others(net):
     names = {name for name, _ in net.named_parameters()}
     assert names == {f"connections.extra_to_v1_l4.extra_to_v1_l4_{p}.synapse.weight" for p in ("exc", "inh")}
     assert net["connections.extra_to_v1_l4"] is made
+
+
+def test_what_connect_returns_is_a_switch():
+    net = cx.Neocortex(retina=cx.InputLayer(2), v1=cx.Population(3, cx.IF()))
+    synapsis = net.connect("retina", "v1", cx.Dense, init=torch.nn.init.ones_, gain=5.0)
+    (path,) = net.all_connections()
+    assert synapsis.enabled
+    synapsis.enabled = False
+    assert not net.all_connections()[path].enabled
+    assert not net(torch.ones(4, 1, 2))[0]["v1"].any()
+    assert net.switch(path.rpartition(".")[0], on=True) == [path]
+    assert synapsis.enabled
+    assert net(torch.ones(4, 1, 2))[0]["v1"].any()

@@ -119,6 +119,29 @@ def test_by_events_and_by_steps_are_one(seed, batch, monkeypatch):
     assert any(not torch.equal(before[name], value) for name, value in expected[2].items())
 
 
+@pytest.mark.parametrize("ends", [None, (0.0, 0.35), (0.2, 9.0)])
+@pytest.mark.parametrize(("a_plus", "a_minus"), [(0.05, 0.04), (0.0, 0.5), (0.5, 0.0)])
+def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_minus):
+    """One sample: gains drift far from 1 where all changes have one sign, and stop at ends of the weights."""
+    found = []
+    for by_events in (True, False):
+        torch.manual_seed(0)
+        net = cx.Neocortex(retina=cx.InputLayer(15), exc=cx.Population(10, cx.LIF(v_threshold=0.15)))
+        links = [STDP(a_plus=a_plus, a_minus=a_minus), Soft(0.0, 1.5), Normalise(3.0), *([Clip(*ends)] if ends else [])]
+        net.connect(
+            "retina", "exc", cx.Dense, init=lambda w: w.uniform_(0.0, 0.6), dendrite_delay=2,
+            rule=chain(*links), when="step",
+        )  # fmt: skip
+        net.double().by_events = by_events
+        xs = (torch.rand(600, 1, 15) < 0.2).double()
+        with torch.no_grad():
+            spikes = [net(part, outputs=["exc"])[0]["exc"] for part in xs.split(400)]
+        found.append((torch.cat(spikes), wired(net)[0].synapse.weight.detach()))
+    assert found[1][0].any(0).all()
+    assert torch.equal(found[0][0], found[1][0])
+    assert_close(found[0][1], found[1][1], rtol=1e-9, atol=1e-12)
+
+
 def test_what_is_not_known_runs_step_by_step():
     torch.manual_seed(0)
     for links in [

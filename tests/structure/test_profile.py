@@ -1,5 +1,7 @@
 """The profile of a network: each part by its name, time where it was spent, and nothing left behind."""
 
+import subprocess
+import sys
 import time
 
 import pytest
@@ -115,3 +117,13 @@ def test_a_table_names_what_the_share_is_of():
     assert (profile.total, "device" in str(profile)) == (5, True)
     with pytest.raises(ValueError, match=r"`share` from 0 to 1 \[1\], got 95"):
         profile.largest(95)
+
+
+def test_a_profile_prints_nothing():
+    program = (
+        "import torch, conex_nn as cx\n"
+        "net = cx.Neocortex(v1=cx.Population(2, cx.LIF()))\n"
+        "with torch.no_grad(), net.profile():\n    net(steps=2)"
+    )
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -6,6 +6,7 @@ from torch import nn
 
 import conex_nn as cx
 from conex_nn.structure import engine
+from conex_nn.structure.by_events import EventLoop
 
 from .small_cortex import DOWN, UP, XS, cortex, hooks
 
@@ -357,3 +358,25 @@ def test_reading_what_was_never_run():
     with pytest.raises(KeyError, match=r"got 'v1.exc.w'. Did you mean"):
         rec["v1.exc.w"]
     assert "v1.exc.v" in rec
+
+
+@pytest.mark.parametrize("every", [1, 4])
+def test_a_weight_is_recorded_of_a_run_by_events(monkeypatch, every):
+    kept, stretches = [], []
+    run = EventLoop.run
+    monkeypatch.setattr(EventLoop, "run", lambda *args, **kw: stretches.append(kw["steps"]) or run(*args, **kw))
+    for by_events in (None, False):
+        torch.manual_seed(0)
+        net = cx.Neocortex(retina=cx.InputLayer(8), v1=cx.Population(5, cx.LIF(), winners=cx.KWinners(2)))
+        net.by_events = by_events
+        net.connect("retina", "v1", cx.Dense, init=nn.init.uniform_, rule=cx.STDP(), when="step")
+        (path,) = net.all_connections()
+        xs = (torch.rand(18, 1, 8) < 0.3).float()
+        with torch.no_grad(), net.record(path, "weight", every=every) as rec:
+            _, state = net(xs[:10])
+            net(xs[10:], state)
+        kept.append(rec["weight"])
+        assert torch.equal(rec.steps("weight"), torch.arange(0, 18, every))
+    torch.testing.assert_close(*kept)
+    assert not torch.equal(kept[0][0], kept[0][-1])
+    assert stretches == ([1] * 18 if every == 1 else [4, 4, 2, 2, 4, 2])

@@ -1,5 +1,7 @@
 """What lies between each pair of neurons, for every kind of synapse."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.testing import assert_close
@@ -9,19 +11,20 @@ from conex_nn.synapses import pair_weights
 
 
 @pytest.mark.parametrize(
-    "synapse",
+    "make",
     [
-        cx.Dense((2, 3), 4),
-        cx.OneToOne(5, 5),
-        cx.Sparse(6, 4, density=0.5),
-        cx.Conv2d((2, 6, 6), (3, 4, 4), kernel_size=3),
-        cx.Local2d((1, 6, 6), (1, 4, 4), kernel_size=3),
-        cx.Lateral((1, 5, 5), (1, 5, 5), kernel_size=3, centre=False),
-        cx.AvgPool2d((1, 6, 6), (1, 3, 3)),
+        partial(cx.Dense, (2, 3), 4),
+        partial(cx.OneToOne, 5, 5),
+        partial(cx.Sparse, 6, 4, density=0.5),
+        partial(cx.Conv2d, (2, 6, 6), (3, 4, 4), kernel_size=3),
+        partial(cx.Local2d, (1, 6, 6), (1, 4, 4), kernel_size=3),
+        partial(cx.Lateral, (1, 5, 5), (1, 5, 5), kernel_size=3, centre=False),
+        partial(cx.AvgPool2d, (1, 6, 6), (1, 3, 3)),
     ],
-    ids=lambda synapse: type(synapse).__name__,
+    ids=lambda make: make.func.__name__,
 )
-def test_the_matrix_makes_the_currents_that_the_synapse_makes(synapse):
+def test_the_matrix_makes_the_currents_that_the_synapse_makes(make):
+    synapse = make()
     found = pair_weights(synapse)
     assert found.shape == (synapse.target_shape.numel(), synapse.source_shape.numel())
     spikes = torch.rand(7, *synapse.source_shape)

@@ -7,8 +7,11 @@ import pytest
 import torch
 
 import conex_nn as cx
-import tasks.balanced
-from tasks.balanced import REFERENCE, REFERENCE_SCALE, REGIMES, Config, Cuba, Regime, brunel, cuba
+from tasks.balanced import run as task
+from tasks.balanced.brunel import REGIMES, Regime, brunel
+from tasks.balanced.reference import REFERENCE, REFERENCE_SCALE
+from tasks.balanced.run import Config
+from tasks.balanced.vogels_abbott import Cuba, cuba
 
 
 def test_numbers_of_the_regimes():
@@ -58,7 +61,7 @@ def test_cuba_is_as_published():
 @pytest.mark.parametrize("name", REGIMES)
 def test_regimes_are_those_of_nest(name):
     config = {"scale": REFERENCE_SCALE, "duration": 500 if name == "SR" else 1000}
-    found = [tasks.balanced.run(name, Config(seed=seed, **config))[0] for seed in range(1 if name == "SR" else 6)]
+    found = [task.run(name, Config(seed=seed, **config))[0] for seed in range(1 if name == "SR" else 6)]
     rate, cv = (sum(each[key] for each in found) / len(found) for key in ("rate", "cv"))
     assert rate == pytest.approx(REFERENCE[name].rate, rel=0.05)
     assert cv == pytest.approx(REFERENCE[name].cv, abs=0.05)
@@ -75,7 +78,7 @@ def test_cells_of_cuba_alone_fire_as_clocks():
 
 def test_the_task_leaves_a_report(tmp_path):
     config = Config(networks=("AI", "CUBA"), scale=0.04, duration=50, transient=20, out=tmp_path, seed=7)
-    tasks.balanced.main(config)
+    task.main(config)
     report = json.loads((tmp_path / "report.json").read_text())
     assert set(report["networks"]) == {"AI", "CUBA"}
     assert report["networks"]["AI"]["rate"] > 0

@@ -5,7 +5,8 @@ import shutil
 import pytest
 import torch
 
-from tasks import balanced
+from tasks.balanced.brunel import REGIMES
+from tasks.balanced.vogels_abbott import Cuba
 from tasks.bench import scale, worker
 from tasks.bench.elapsed import Elapsed
 from tasks.bench.measure import _Figures, _times_floor
@@ -63,7 +64,7 @@ def test_nest_has_brunels_network():
     pytest.importorskip("nest")
     from tasks.bench import in_nest
 
-    regime = balanced.REGIMES["AI"].scaled(0.02)
+    regime = REGIMES["AI"].scaled(0.02)
     nest, (exc, inh) = in_nest.balanced_network(regime, threads=1, dt=0.1, seed=3)
     assert (len(exc), len(inh)) == (200, 50)
     synapses = nest.GetConnections(inh, exc[:3])
@@ -81,7 +82,7 @@ def test_brian_fires_as_published():
     if shutil.which("g++") is None:
         pytest.skip("no C++ compiler")
     try:
-        run = in_brian.cuba(balanced.Cuba(excitatory=320, inhibitory=80), duration=20.0, dt=0.1, seed=1)
+        run = in_brian.cuba(Cuba(excitatory=320, inhibitory=80), duration=20.0, dt=0.1, seed=1)
     except ImportError:
         pytest.skip("no Brian2")
     seconds, rate = run()

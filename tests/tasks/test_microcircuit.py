@@ -3,14 +3,16 @@
 import dataclasses
 import json
 import math
+import subprocess
 
 import pytest
 import torch
 
 import conex_nn as cx
 import tasks.microcircuit.run
-from tasks.microcircuit import network
+from tasks.microcircuit import device, network
 from tasks.microcircuit.circuit import PUBLISHED_RATES, circuit
+from tasks.microcircuit.device import gpu_figures
 from tasks.microcircuit.measures import measure
 from tasks.microcircuit.run import Config
 from tasks.microcircuit.train import distance, train
@@ -135,6 +137,36 @@ def test_measures_of_known_spikes():
     silent = measure(cx.recording.Events.of(torch.zeros(300, 4), dt=0.1))
     assert silent.rate == 0
     assert math.isnan(silent.cv)
+
+
+def test_a_gpu_that_is_not_there_is_refused(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=r"`device` to be there, got 'cuda' where torch sees no GPU. Take `--device"):
+        Config(device="cuda")
+
+
+def test_what_is_said_of_a_gpu_is_that_of_the_one_in_use(monkeypatch):
+    said = "NVIDIA A, 570.1, 100 MiB, 7 MiB, 80 %, 70.1 W, 1900 MHz\nNVIDIA B, 570.1, 9 MiB, 8 MiB, 7 %, 6 W, 5 MHz\n"
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 3 * 2**20)
+    monkeypatch.setattr(torch.cuda, "current_device", lambda: 1)
+    monkeypatch.setattr(device.shutil, "which", lambda _: None)
+    assert gpu_figures() == {"torch.peak_memory": "3 MiB"}
+    monkeypatch.setattr(device.shutil, "which", lambda name: name)
+    monkeypatch.setattr(device.subprocess, "run", lambda asked, **_: subprocess.CompletedProcess(asked, 0, stdout=said))
+    found = gpu_figures()
+    assert (found["name"], found["memory.used"], found["torch.peak_memory"]) == ("NVIDIA B", "8 MiB", "3 MiB")
+
+
+@pytest.mark.gpu
+def test_the_column_on_the_device_fires_as_on_the_cpu(tmp_path):
+    rates = []
+    for where in ("cpu", "cuda"):
+        config = Config(scale=0.05, duration=200, transient=100, device=where, out=tmp_path / where, seed=3)
+        report = tasks.microcircuit.run.main(config)
+        rates.append(torch.tensor([each["rate"] for each in report["populations"].values()]))
+    assert report["gpu"]["name"]
+    assert report["real_time_factor"] < 1
+    torch.testing.assert_close(rates[1], rates[0], rtol=0.1, atol=0.2)
 
 
 def test_options_out_of_range_are_refused():

@@ -10,7 +10,7 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from torch import nn
 
 import conex_nn as cx
-from conex_nn.training import ActivityImages, Pictures, SpikingClassifier, WeightImages
+from conex_nn.training import ActivityImages, Pictures, SequenceTask, SpikingClassifier, WeightImages
 
 from .local_nets import hybrid, stdp
 from .stripes import CLASSES, FEATURES, Stripes, classifier, trainer
@@ -121,7 +121,7 @@ def test_pictures_of_ones_own(tmp_path):
 def test_unsuitable_uses(tmp_path):
     with pytest.raises(ValueError, match=r"`every` to be at least 1 \[1\], got 0"):
         ActivityImages(every=0)
-    with pytest.raises(TypeError, match="`ActivityImages` to see a SpikingClassifier, got LightningModule"):
+    with pytest.raises(TypeError, match="to see a SpikingClassifier or a SequenceTask, got LightningModule"):
         ActivityImages().on_fit_start(None, L.LightningModule())
     silent = SpikingClassifier(
         cx.Sequential(nn.Linear(FEATURES, CLASSES), cx.LI()), num_classes=CLASSES,
@@ -131,6 +131,23 @@ def test_unsuitable_uses(tmp_path):
         fit(silent, tmp_path, ActivityImages())
     with pytest.raises(ValueError, match="the address of a module, got '7'"):
         fit(classifier(), tmp_path, ActivityImages(addresses=["7"]))
+
+
+def test_pictures_of_a_network_that_maps_sequences(tmp_path):
+    class Values(L.LightningDataModule):
+        def train_dataloader(self):
+            xs = torch.rand(4, 8, FEATURES)
+            return torch.utils.data.DataLoader([(x, torch.rand(8, 2), torch.ones(8)) for x in xs], batch_size=2)
+
+    net = cx.Sequential(nn.Linear(FEATURES, 6), cx.LIF(), nn.Linear(6, 2), cx.LI())
+    model = SequenceTask(net, loss=nn.MSELoss(reduction="none"))
+    callbacks = [ActivityImages(tmp_path), WeightImages(tmp_path, {"0.weight": None})]
+    trainer(tmp_path, max_epochs=1, callbacks=callbacks).fit(model, datamodule=Values())
+    found = sorted(path.name for path in tmp_path.glob("*.png"))
+    assert found == ["0.weight-0.png", "0.weight-1.png", "raster-1.png", "rates-1.png"]
+    rates = SequenceTask(cx.rates.CTRNN(FEATURES, 5, output_size=2))
+    with pytest.raises(ValueError, match=r"layers that spike for `ActivityImages`, got none\. For what rates do"):
+        trainer(tmp_path, max_epochs=1, callbacks=[ActivityImages()]).fit(rates, datamodule=Values())
 
 
 def test_padding_is_not_drawn():

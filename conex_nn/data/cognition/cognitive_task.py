@@ -102,6 +102,16 @@ class CognitiveTask(ABC):
         """Steps of the longest trial [1]."""
         return self.schedule.steps
 
+    @property
+    def num_inputs(self) -> int:
+        """Inputs of a network for it, fixation included [1]."""
+        return len(self.input_names)
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of a network for it: its choices, and to fixate [1]."""
+        return len(self.class_names)
+
     @abstractmethod
     def present(self, timeline: Timeline, *, generator: torch.Generator | None = None) -> Presented:
         """Choose what each trial is about, and show it.

@@ -60,8 +60,8 @@ class CognitiveTrials(TrialDataModule):
         self.task = task
         self.input_names = task.input_names
         self.class_names = task.class_names
-        self.num_classes = len(task.class_names)
-        self.num_inputs = len(task.input_names)
+        self.num_classes = task.num_classes
+        self.num_inputs = task.num_inputs
         self.dt = task.dt
 
     @override

@@ -58,6 +58,16 @@ class MultiTask:
         self.class_names = ("fixate", *(f"choice {place}" for place in range(1, choices)))
 
     @property
+    def num_inputs(self) -> int:
+        """Inputs of a network for all of them: fixation, what they share, and the rules [1]."""
+        return len(self.input_names)
+
+    @property
+    def num_classes(self) -> int:
+        """Outputs of a network for all of them [1]."""
+        return len(self.class_names)
+
+    @property
     def steps(self) -> int:
         """Steps of the longest trial [1]."""
         return max(task.steps for task in self.tasks.values())

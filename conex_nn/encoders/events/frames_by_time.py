@@ -63,6 +63,8 @@ class FramesByTime(nn.Module):
             raise ValueError("Expected a `window` [ms], a `time` [frames], or both, got neither.")
         if window is not None:
             check_positive("window", window, unit="ms")
+            if window < 1e-6:
+                raise ValueError(f"Expected `window` of at least 1e-06 [ms], got {window}. Events are timed in µs.")
         if time is not None:
             check_time(time)
         check_counts(polarities, dtype)

@@ -4,6 +4,8 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 v_rest, then decay, coupling and jump of each adaptation current.
 """
 
+import functools
+
 from conex_nn.kernels.cpu.intrinsics import (
     as_double,
     as_pointer,
@@ -23,6 +25,7 @@ _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to den
 _CAP = 20.0  # conex_nn.functional.exponential_lif.EXPONENT_CAP
 
 
+@functools.cache
 def make_exponential(real):
     """Make one step of a row of neurons with any number of adaptation currents, for which nothing is kept."""
     zero, one, half, tiny, cap = real(0), real(1), real(0.5), real(_TINY), real(_CAP)

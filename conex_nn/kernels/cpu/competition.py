@@ -1,5 +1,7 @@
 """One step of integrate-and-fire neurons among which only the best may fire, and whose thresholds move."""
 
+import functools
+
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import inline, lowest, not_below, offset, sweep
 
@@ -50,23 +52,23 @@ def last_of_best(values, n, k):
     return values[worst]
 
 
-def make_compete(real, uniform, pauses):
+@functools.cache
+def make_compete(real):
     """Make the step; of its arrays, ``current`` and ``order`` are free for it to use."""
     zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
 
     @sweep
     def charge(current, decay, gain, drive, v, left, spikes, dt, n):
         for i in range(n):
-            p = 0 if uniform else i
-            x = decay[p] * v[i] + (gain[p] * current[i] + drive[p])
+            x = decay[i] * v[i] + (gain[i] * current[i] + drive[i])
             x = zero if abs(x) < tiny else x
-            v[i] = v[i] if pauses and left[i] > half * dt else x
+            v[i] = v[i] if left[i] > half * dt else x
             spikes[i] = zero
 
     @sweep
     def raise_bars(bars, threshold, theta, moves, n):
         for i in range(n):
-            bars[i] = threshold[0 if uniform else i] + (theta[i] if moves else zero)
+            bars[i] = threshold[i] + (theta[i] if moves else zero)
 
     @inline
     def above(v, bars, order, n):
@@ -90,7 +92,7 @@ def make_compete(real, uniform, pauses):
         for i in range(n):
             less = left[i] - dt
             less = less if less > zero else zero
-            left[i] = pause[0 if uniform else i] if spikes[i] > zero else less
+            left[i] = pause[i] if spikes[i] > zero else less
 
     @inline
     def step(
@@ -103,31 +105,27 @@ def make_compete(real, uniform, pauses):
         if 0 < winners < count:
             for q in range(count):
                 i = order[q]
-                p = 0 if uniform else i
-                current[q] = v[i] - (threshold[p] + (theta[i] if moves else zero))
+                current[q] = v[i] - (threshold[i] + (theta[i] if moves else zero))
             least = kth_largest(current, count, winners) if winners > _FEW else last_of_best(current, count, winners)
             room = winners  # what the equals of the last winner are left with
             for q in range(count):
                 i = order[q]
-                p = 0 if uniform else i
-                room -= 1 if v[i] - (threshold[p] + (theta[i] if moves else zero)) > least else 0
+                room -= 1 if v[i] - (threshold[i] + (theta[i] if moves else zero)) > least else 0
         for q in range(count):
             i = order[q]
-            p = 0 if uniform else i
-            bar = threshold[p] + (theta[i] if moves else zero)
+            bar = threshold[i] + (theta[i] if moves else zero)
             margin = v[i] - bar
             wins = margin > least
             if margin == least and room > 0:
                 room -= 1
                 wins = True
-            if pauses and left[i] > half * dt:
+            if left[i] > half * dt:
                 continue
             if wins:
                 spikes[i] = one
-                v[i] = v[i] - (bar - reset[p]) if soft else reset[p]
+                v[i] = v[i] - (bar - reset[i]) if soft else reset[i]
             else:
-                v[i] = reset[p]
-        if pauses:
-            rest(left, spikes, pause, dt, n)
+                v[i] = reset[i]
+        rest(left, spikes, pause, dt, n)
 
     return step

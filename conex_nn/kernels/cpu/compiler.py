@@ -1,14 +1,34 @@
-"""numba as far as LLVM's code: machine code is made of a whole kernel, not of each function in it as well."""
+"""numba as far as LLVM's code: machine code is made of a whole kernel, not of each function in it as well.
+
+LLVM optimises a kernel as a whole, with all that it calls in it, and before that only the loops of a :class:`Sweep`.
+"""
 
 import functools
 from collections.abc import Callable
 from typing import Any
 
-from numba.core.codegen import AOTCPUCodegen
+from numba.core.codegen import AOTCodeLibrary, AOTCPUCodegen
 from numba.core.compiler import Compiler
 from typing_extensions import override
 
-__all__ = ["Inner", "Sweep"]
+__all__ = ["Inner", "Kernel", "Sweep"]
+
+
+class _Optimised(AOTCodeLibrary):
+    @override
+    def _optimize_final_module(self) -> None:
+        passes, builder = self._codegen._module_pass_manager()  # numba runs others before, for the counts of references
+        passes.run(self._final_module, builder)
+
+
+class _AsWritten(AOTCodeLibrary):
+    @override
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    @override
+    def _optimize_final_module(self) -> None:
+        pass
 
 
 class _CodeGenerator(AOTCPUCodegen):
@@ -22,8 +42,10 @@ def _code_generator() -> _CodeGenerator:
     return _CodeGenerator("conex_nn", "host")
 
 
-class Inner(Compiler):
-    """Compile a function that only kernels call."""
+class Kernel(Compiler):
+    """Compile a function with all that it calls."""
+
+    _library = _Optimised
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -31,7 +53,7 @@ class Inner(Compiler):
 
     @override
     def compile_extra(self, func: Callable[..., Any]) -> Any:
-        library = _code_generator().create_library(func.__qualname__)
+        library = self._library(_code_generator(), func.__qualname__)
         self.state.library = library
         result = super().compile_extra(func)
         library.finalize()
@@ -40,7 +62,13 @@ class Inner(Compiler):
         return result._replace(entry_point=entry)
 
 
-class Sweep(Inner):
+class Inner(Kernel):
+    """Compile a function that only kernels call."""
+
+    _library = _AsWritten
+
+
+class Sweep(Kernel):
     """Tell LLVM that the arrays of a function do not overlap, without which it does not vectorise loops over many."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

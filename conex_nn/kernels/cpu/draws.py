@@ -1,5 +1,7 @@
 """Random numbers that are a function of what they are for: functional.random_bits and functional.poisson_counts."""
 
+import functools
+
 from numba import types
 
 from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, inline
@@ -9,6 +11,7 @@ __all__ = ["make_words", "numbers"]
 _SHIFT = 24  # of 32 bits, the uppermost 8 say where in the table the search begins
 
 
+@functools.cache
 def make_words():
     """Make what stirs the numbers of a row into two words, what makes bits of these for a neuron, and its last part."""
     word, golden, apart = types.int64(0xFFFFFFFF), types.int64(0x9E3779B9), types.int64(0x85EBCA77)

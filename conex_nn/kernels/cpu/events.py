@@ -7,6 +7,8 @@ before are done. A thread takes the same pieces at every step, so that what they
 others when it has none left: any number of threads can come.
 """
 
+import functools
+
 from numba import types
 
 from conex_nn.kernels.cpu import record as of
@@ -20,6 +22,7 @@ from conex_nn.kernels.cpu.traces import make_list
 __all__ = ["learning_loop", "loop", "project"]
 
 
+@functools.cache
 def make_add(real):
     """Make what adds the weights of one source neuron, a row or a list of edges, to the currents."""
 
@@ -71,19 +74,25 @@ def project(real):
     return kernel
 
 
-def make_sample(real, uniform, pauses):
+def make_sample(real):
     """Make one step of all populations of one sample."""
     add_row, add_edges = make_add(real)
     add_four = make_add_four(real)
     list_events = make_list(real)
     zero, one = real(0), real(1)
-    step = make_step(real, uniform, pauses)
-    compete = make_compete(real, uniform, pauses)
+    of_one, of_each = make_step(real, True, False), make_step(real, False, False)
+    pausing_as_one, pausing = make_step(real, True, True), make_step(real, False, True)
+    compete = make_compete(real)
 
     @sweep
     def copy(current, source, n):
         for j in range(n):
             current[j] = source[j]
+
+    @sweep
+    def times(current, gains, n):
+        for j in range(n):
+            current[j] *= gains[j]
 
     @sweep
     def clear(current, n):
@@ -136,6 +145,9 @@ def make_sample(real, uniform, pauses):
                 begins, targets = as_pointer(link[5], types.int32), as_pointer(link[6], types.int32)
                 sender = offset(table, s * of.POPULATION)
                 onto, size = current, factor
+                if link[12] != 0:  # its weights are kept divided by gains of their targets
+                    onto, size = offset(current, width), one
+                    clear(onto, n)
                 if link[9] != 0:  # it waits in the dendrite
                     onto, size = offset(as_pointer(link[9], real), ((link[10] + t) * batch + b) * n), one
                     clear(onto, n)
@@ -149,6 +161,10 @@ def make_sample(real, uniform, pauses):
                     sent = offset(as_pointer(sender[8], real), ((t - delay) * batch + b) * sources)
                     number = count[past * populations + s]
                     receive(onto, kind, weights, begins, targets, size, sent, here, number, n)
+                if link[12] != 0:
+                    times(onto, as_pointer(link[12], real), n)
+                    if link[9] == 0:
+                        add_row(current, onto, factor, n)
                 if link[9] != 0:
                     line = offset(as_pointer(link[9], real), b * n)
                     if link[11] == 0:
@@ -168,8 +184,23 @@ def make_sample(real, uniform, pauses):
                     current, decay, gain, drive, threshold, reset, pause, v, left, spikes, as_pointer(record[14], real),
                     record[14] != 0, order, record[13], dt, soft, n,
                 )  # fmt: skip
+            elif record[18] != 0 and period == 1:
+                pausing_as_one(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
+            elif record[18] != 0:
+                pausing(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
+            elif period == 1:
+                of_one(
+                    current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
+                    False, n,
+                )  # fmt: skip
             else:
-                step(
+                of_each(
                     current, decay, gain, drive, threshold, reset, pause, v, left, spikes, spikes, spikes, dt, soft,
                     False, n,
                 )  # fmt: skip
@@ -178,9 +209,9 @@ def make_sample(real, uniform, pauses):
     return sample
 
 
-def loop(real, uniform, pauses):
+def loop(real):
     """Make the kernel that advances populations over a sequence; a chunk is a sample."""
-    sample = make_sample(real, uniform, pauses)
+    sample = make_sample(real)
 
     def kernel(args):
         steps, batch, populations, slots, width = args[1], args[2], args[3], args[4], args[5]
@@ -189,7 +220,7 @@ def loop(real, uniform, pauses):
         orders, lists = as_pointer(args[9], types.int32), as_pointer(args[10], types.int32)
         counts = as_pointer(args[11], types.int64)
         place = fetch_add(as_pointer(args[12], types.int64), 1)
-        current, order = offset(currents, place * width), offset(orders, place * width)
+        current, order = offset(currents, 2 * place * width), offset(orders, place * width)
         events, count = offset(lists, place * slots * width), offset(counts, place * slots * populations)
         while True:
             b = fetch_add(args, 1)
@@ -203,7 +234,7 @@ def loop(real, uniform, pauses):
 
 def learning_loop(real):
     """Make the kernel that advances populations whose connections, or thresholds, learn at every step."""
-    sample = make_sample(real, False, True)  # it takes seconds to compile: one variant is for all
+    sample = make_sample(real)
     remember, learn, factors, scale = make_learning(real)
 
     @inline
@@ -265,7 +296,7 @@ def learning_loop(real):
                     q = begin + fetch_add(claim, 1)
                     while q < end:
                         if phase == 0:
-                            current, order = offset(currents, place * width), offset(orders, place * width)
+                            current, order = offset(currents, 2 * place * width), offset(orders, place * width)
                             events = offset(lists, q * slots * width)
                             count = offset(counts, q * slots * populations)
                             sample(table, populations, t, q, batch, slots, width, dt, current, events, count, order)

@@ -1,5 +1,6 @@
 """What the numba kernels need and numba does not give: raw pointers, shared counters, a vectorised exponential."""
 
+import functools
 import math
 import os
 
@@ -279,6 +280,7 @@ def locate(chunk, period, block, total):
     return begin, row * period + begin, min(block, min(period - begin, total - (row * period + begin)))
 
 
+@functools.cache
 def make_exp(real):
     """Make exp(x) for x < 80: range reduction and a Taylor polynomial, in operations that LLVM can vectorise."""
     half, log2e = real(0.5), real(math.log2(math.e))

@@ -10,11 +10,13 @@ from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, sweep
 from conex_nn.kernels.cpu.plastic_edges import make_edges
 from conex_nn.kernels.cpu.plastic_matrix import make_matrix
-from conex_nn.kernels.cpu.plastic_row import make_rows
+from conex_nn.kernels.cpu.plastic_row import make_gains, make_rows
 from conex_nn.kernels.cpu.plastic_touch import make_touch
 from conex_nn.kernels.cpu.traces import make_remember, make_sides, make_spans
 
 __all__ = ["make_learning"]
+
+_LARGE = 1e6  # how far a gain may be from 1
 
 
 def make_learning(real):
@@ -22,9 +24,11 @@ def make_learning(real):
     pre_of, post_of = make_sides(real)
     pre_spans, post_spans = make_spans(real)
     remember = make_remember(real)
-    touch, touch_one, touch_few = make_touch(real)
+    touch, touch_one, touch_few, touch_column = make_touch(real)
     clear, add, times, decay, clip, scale_row, total = make_rows(real)
+    _, from_gains = make_gains(real)
     zero, one = real(0), real(1)
+    large, small = real(_LARGE), real(1 / _LARGE)
 
     @inline
     def signal(record, t, b, batch):
@@ -33,7 +37,7 @@ def make_learning(real):
             return one
         return as_pointer(record[of.MODULATOR], real)[t * batch + b]
 
-    learn_one, learn_batch = make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few)
+    learn_one, learn_batch = make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, touch_column)
     learn_edges, sum_edges, scale_edges = make_edges(real, pre_of, post_of, signal, touch, touch_one)
 
     @inline
@@ -65,6 +69,48 @@ def make_learning(real):
             x = most if x > most else x
             w[j] = x
 
+    @sweep
+    def forget(tops, bottoms, n):
+        for j in range(n):
+            tops[j] = zero
+            bottoms[j] = zero
+
+    @inline
+    def survey(record, c, first, last):
+        """Note the ends of the weights of a chunk, which are as they are, and divide them by their gains."""
+        m = record[of.TARGETS]
+        weights, gains = as_pointer(record[of.WEIGHT], real), as_pointer(record[of.GAINS], real)
+        tops = offset(as_pointer(record[of.TOPS], real), 2 * c * m)
+        forget(tops, offset(tops, m), m)
+        for i in range(first, last):
+            from_gains(offset(weights, i * m), offset(gains, m), tops, offset(tops, m), m)
+
+    @inline
+    def move_gains(record, begin, n):
+        """Let the gains of some targets set their sums; ask for a sweep where that is not enough."""
+        m = record[of.TARGETS]
+        found, sums = offset(as_pointer(record[of.FACTORS], real), begin), as_pointer(record[of.SUMS], real)
+        gains = offset(as_pointer(record[of.GAINS], real), begin)
+        low, high = real(as_double(record[of.LOW_AFTER])), real(as_double(record[of.HIGH_AFTER]))
+        beyond = False
+        for c in range(record[of.CHUNKS]):
+            times(offset(sums, c * m + begin), found, n)
+            tops = offset(as_pointer(record[of.TOPS], real), 2 * c * m + begin)
+            times(tops, found, n)
+            times(offset(tops, m), found, n)
+            for j in range(n):
+                beyond |= tops[j] > high
+                beyond |= tops[m + j] < low
+        for j in range(n):
+            gain = gains[j] * found[j]
+            far = gain > large or gain < small
+            found[j] = gain if far else one
+            gains[j] = one if far else gain
+            gains[m + j] = one / gains[j]
+            beyond |= far
+        if beyond:
+            as_pointer(record[of.SWEEP], types.int64)[0] = 1  # all threads say the same
+
     @inline
     def learn(record, table, populations, t, c, batch, slots, width, lists, counts, dt, scratch, marks):
         n, m, kind = record[of.SOURCES], record[of.TARGETS], record[of.KIND]
@@ -81,6 +127,8 @@ def make_learning(real):
         elif kind == 1:
             begin, end = types.int64(begins[first]), types.int64(begins[last])
         inverse, extra = one, zero
+        if c == 0 and record[of.GAINS] != 0:
+            as_pointer(record[of.SWEEP], types.int64)[0] = 0
         if trace != 0:
             scales = as_pointer(record[of.SCALES], types.float64)
             inverse = real(1.0 / scales[0])
@@ -95,7 +143,7 @@ def make_learning(real):
             one_to_one(record, table, populations, t, batch, slots, width, lists, counts, sums, inverse, scratch)
         elif batch == 1:
             d = signal(record, t, 0, 1)
-            learn_one(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, d)
+            learn_one(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, scratch, d)
         else:
             signals = offset(scratch, 2 * record[of.AREA] + 2 * record[of.WIDE])
             for b in range(batch):
@@ -120,6 +168,8 @@ def make_learning(real):
                 clear(sums, m)
                 for i in range(first, last):
                     clip(offset(weights, i * m), sums, least, most, m)
+                if record[of.GAINS] != 0:
+                    survey(record, c, first, last)
         else:
             if all_of_them and record[of.CLIPS] != 0:
                 scale_all(offset(weights, begin), one, least, most, end - begin)
@@ -144,6 +194,8 @@ def make_learning(real):
             add(found, offset(sums, c * m + begin), one, n)
         for j in range(n):
             found[j] = wanted / found[j] if found[j] > zero else one
+        if record[of.GAINS] != 0:
+            move_gains(record, begin, n)
 
     @inline
     def scale(record, c):
@@ -156,8 +208,15 @@ def make_learning(real):
         if record[of.KIND] == 1:
             scale_edges(record, first, last, found, low, high)
             return
+        gains = as_pointer(record[of.GAINS], real)
+        if record[of.GAINS] != 0 and as_pointer(record[of.SWEEP], types.int64)[0] == 0:
+            return
         clear(sums, m)
         for i in range(first, last):
+            if record[of.GAINS] != 0:
+                times(offset(weights, i * m), gains, m)
             scale_row(offset(weights, i * m), found, sums, low, high, m)
+        if record[of.GAINS] != 0:
+            survey(record, c, first, last)
 
     return remember, learn, factors, scale

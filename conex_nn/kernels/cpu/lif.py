@@ -3,6 +3,8 @@
 Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_time.
 """
 
+import functools
+
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, choose, fetch_add, locate, offset, sweep
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
@@ -11,8 +13,9 @@ __all__ = ["backward", "forward", "make_step"]
 _TINY = 1e-30  # smaller magnitudes are taken as 0: they are on their way to denormals, which are slow
 
 
-def make_step(real, uniform, pauses):
-    """Make one step of a row of neurons."""
+@functools.cache
+def make_step(real, uniform, pauses, in_place=False):
+    """Make one step of a row of neurons; what it keeps of the potentials goes over the currents if it is in place."""
     zero, one, half, tiny = real(0), real(1), real(0.5), real(_TINY)
 
     @sweep
@@ -25,7 +28,8 @@ def make_step(real, uniform, pauses):
             x = choose(abs(x) < tiny, zero, x)
             fires = x >= threshold[p]
             if save:
-                charged[i] = x
+                kept = current if in_place else charged
+                kept[i] = x
             spikes[i] = choose(fires, one, zero)
             after = x - (threshold[p] - reset[p]) if soft else reset[p]
             v[i] = choose(fires, after, x)
@@ -41,7 +45,8 @@ def make_step(real, uniform, pauses):
             x = decay[p] * before + (gain[p] * current[i] + drive[p])
             x = choose(holds, before, choose(abs(x) < tiny, zero, x))
             if save:
-                charged[i] = x
+                kept = current if in_place else charged
+                kept[i] = x
                 held[i] = choose(holds, one, zero)
             s = choose(holds, zero, choose(x >= threshold[p], one, zero))
             spikes[i] = s
@@ -52,9 +57,9 @@ def make_step(real, uniform, pauses):
     return refractory_step if pauses else plain_step
 
 
-def forward(real, uniform, pauses):
+def forward(real, uniform, pauses, in_place):
     """Make the forward kernel: currents in; spikes, and on demand the potentials before the reset, out."""
-    step = make_step(real, uniform, pauses)
+    step = make_step(real, uniform, pauses, in_place)
 
     def kernel(args):
         steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]

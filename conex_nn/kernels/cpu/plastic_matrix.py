@@ -9,34 +9,54 @@ from numba import types
 
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, transpose
-from conex_nn.kernels.cpu.plastic_row import make_add_four, make_rows
+from conex_nn.kernels.cpu.plastic_row import make_add_four, make_gains, make_rows
 
 __all__ = ["make_matrix"]
 
 
-def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few):
+def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, touch_column):
     """Make what changes the rows of a chunk: of one sample, and of a batch."""
     clear, add, *_ = make_rows(real)
     add_four = make_add_four(real)
+    times, divide = make_gains(real)
     zero, one = real(0), real(1)
     room = of.ROOM
 
     @inline
-    def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, d):
+    def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, scratch, d):
         n, m = record[of.SOURCES], record[of.TARGETS]
         pre, events, _ = pre_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
         post, fired, number = post_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
         x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
         shift = real(as_double(record[of.SHIFT]))
         places = as_pointer(record[of.PLACES], types.int32)
-        k, end = places[c], places[c + 1]
-        for i in range(c * record[of.ROWS], min(n, (c + 1) * record[of.ROWS])):
-            px = x[i] * d
-            if k < end and events[k] == i:
-                k += 1
-                touch(record, i * m, post, y, sums, px, pre[i] * d, shift, inverse, m)
-            elif px != zero:
-                touch_few(record, i * m, post, sums, px, inverse, fired, number)
+        gained, weights = record[of.GAINS] != 0, as_pointer(record[of.WEIGHT], real)
+        gains, tops = as_pointer(record[of.GAINS], real), offset(as_pointer(record[of.TOPS], real), 2 * c * m)
+        begin = c * record[of.ROWS]
+        rows = min(n, begin + record[of.ROWS]) - begin
+        say = scratch  # what the sources say of targets that have fired; those that have spiked do so themselves
+        for r in range(rows):
+            say[r] = x[begin + r] * d
+        for k in range(places[c], places[c + 1]):
+            i = types.int64(events[k])
+            row = offset(weights, i * m)
+            if gained:
+                times(row, gains, m)
+            touch(record, i * m, post, y, sums, x[i] * d, pre[i] * d, shift, inverse, m)
+            if gained:
+                divide(row, offset(gains, m), tops, offset(tops, m), m)
+            say[i - begin] = zero
+        ends = offset(scratch, rows)
+        for q in range(number):
+            j = types.int64(fired[q])
+            if gained:
+                ends[0], ends[1], ends[2] = sums[j], tops[j], tops[m + j]
+                touch_column(record, begin, j, post[j], say, ends, gains[j], gains[m + j], inverse, rows)
+                sums[j], tops[j], tops[m + j] = ends[0], ends[1], ends[2]
+            else:
+                ends[0], ends[1], ends[2] = sums[j], zero, zero
+                touch_column(record, begin, j, post[j], say, ends, one, one, inverse, rows)
+                sums[j] = ends[0]
 
     @inline
     def by_source(record, spans, c, begin, batch, lengths, samples):

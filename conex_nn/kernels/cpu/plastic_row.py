@@ -1,14 +1,17 @@
 """How a row of weights, those of one source neuron, learns: what a step adds to it, and what it has to keep to."""
 
+import functools
+
 from numba import types
 
 from conex_nn.kernels.cpu.intrinsics import inline, sweep
 
-__all__ = ["make_add_four", "make_change", "make_row", "make_rows"]
+__all__ = ["make_add_four", "make_change", "make_column", "make_gains", "make_row", "make_rows"]
 
 _TINY = 1e-30
 
 
+@functools.cache
 def make_change(real, bound):
     """Make the change of one weight by one step: of no bound (0), soft (1), soft with an exponent (2), product (3)."""
     zero = real(0)
@@ -78,6 +81,47 @@ def make_row(real, bound):
     return change, weights, eligibility, few_weights, few_eligibility
 
 
+@functools.cache
+def make_column(real):
+    """Make what changes the weights of some rows onto one target that has spiked, or their eligibility."""
+    _, none = make_change(real, 0)
+    _, soft = make_change(real, 1)
+    _, power = make_change(real, 2)
+    _, product = make_change(real, 3)
+
+    @inline
+    def more(bound, w, p, plus, plus_side, low, high, mu):
+        if bound == 0:
+            return none(w, p, plus, plus_side, low, high, mu)
+        if bound == 1:
+            return soft(w, p, plus, plus_side, low, high, mu)
+        if bound == 2:
+            return power(w, p, plus, plus_side, low, high, mu)
+        return product(w, p, plus, plus_side, low, high, mu)
+
+    @sweep
+    def weights(w, x, ends, stride, p, gain, inverse, bound, plus, plus_side, low, high, mu, least, most, n):
+        total, top, bottom = ends[0], ends[1], ends[2]
+        for i in range(n):
+            old = w[i * stride] * gain
+            new = old + more(bound, old, x[i] * p, plus, plus_side, low, high, mu)
+            new = least if new < least else new
+            new = most if new > most else new
+            total += abs(new) - abs(old)
+            top = new if new > top else top
+            bottom = new if new < bottom else bottom
+            w[i * stride] = new * inverse
+        ends[0], ends[1], ends[2] = total, top, bottom
+
+    @sweep
+    def eligibility(e, w, x, stride, p, bound, plus, plus_side, low, high, mu, n):
+        for i in range(n):
+            e[i * stride] += more(bound, w[i * stride], x[i] * p, plus, plus_side, low, high, mu)
+
+    return weights, eligibility
+
+
+@functools.cache
 def make_add_four(real):
     """Make what adds four rows at once: what they are added to is then read and written once for all."""
 
@@ -89,6 +133,30 @@ def make_add_four(real):
     return add_four
 
 
+@functools.cache
+def make_gains(real):
+    """Make the passes over weights that are kept divided by a gain of their target, so that a sum can be set at once.
+
+    The gains are followed by their inverses; the largest weights so far are followed by the smallest.
+    """
+
+    @sweep
+    def times(w, gains, n):
+        for j in range(n):
+            w[j] *= gains[j]
+
+    @sweep
+    def divide(w, inverses, tops, bottoms, n):
+        for j in range(n):
+            x = w[j]
+            tops[j] = x if x > tops[j] else tops[j]
+            bottoms[j] = x if x < bottoms[j] else bottoms[j]
+            w[j] = x * inverses[j]
+
+    return times, divide
+
+
+@functools.cache
 def make_rows(real):
     """Make the passes over a row: clear, add, multiply, decay, clip, scale, and their sums."""
     zero, tiny = real(0), real(_TINY)

@@ -2,13 +2,14 @@
 
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset
-from conex_nn.kernels.cpu.plastic_row import make_row
+from conex_nn.kernels.cpu.plastic_row import make_column, make_row
 
 __all__ = ["make_touch"]
 
 
 def make_touch(real):
     """Make what changes a row, all of it or some columns of it, by whichever bound the connection has."""
+    column_weights, column_traces = make_column(real)
     none_change, none_row, none_trace, none_few, none_few_traces = make_row(real, 0)
     soft_change, soft_row, soft_trace, soft_few, soft_few_traces = make_row(real, 1)
     power_change, power_row, power_trace, power_few, power_few_traces = make_row(real, 2)
@@ -73,6 +74,21 @@ def make_touch(real):
         w[e] = new
 
     @inline
+    def touch_column(record, begin, j, p, x, ends, gain, weight_of, inverse, n):
+        """Change the weights of n rows onto target j, which has spiked; keep its sum, and the ends of its weights."""
+        m = record[of.TARGETS]
+        w = offset(as_pointer(record[of.WEIGHT], real), begin * m + j)
+        plus, a = real(as_double(record[of.PLUS])) * inverse, record[of.PLUS_FACTOR]
+        low, high = real(as_double(record[of.W_MIN])), real(as_double(record[of.W_MAX]))
+        least, most = real(as_double(record[of.LOW])), real(as_double(record[of.HIGH]))
+        mu, bound = real(as_double(record[of.MU])), record[of.BOUND]
+        if record[of.ELIGIBILITY] != 0:
+            e = offset(as_pointer(record[of.ELIGIBILITY], real), begin * m + j)
+            column_traces(e, w, x, m, p, bound, plus, a, low, high, mu, n)
+        else:
+            column_weights(w, x, ends, m, p, gain, weight_of, bound, plus, a, low, high, mu, least, most, n)
+
+    @inline
     def touch_few(record, begin, p, sums, px, inverse, events, count):
         """Change the weights of a row onto some targets that spiked."""
         w = offset(as_pointer(record[of.WEIGHT], real), begin)
@@ -99,4 +115,4 @@ def make_touch(real):
         else:
             product_few(w, p, sums, px, plus, a, low, high, mu, least, most, events, count)
 
-    return touch, touch_one, touch_few
+    return touch, touch_one, touch_few, touch_column

@@ -10,7 +10,7 @@ FIELDS = (
     "plus", "minus", "plus_factor", "minus_factor", "bound", "w_min", "w_max", "mu", "shift",
     "modulator", "eligibility", "keep_eligibility", "scales",
     "low", "high", "clips", "normalise", "total", "low_after", "high_after",
-    "rows", "chunks", "sums", "factors", "blocks",
+    "rows", "chunks", "sums", "factors", "blocks", "gains", "tops", "sweep",
     "places", "pre_events", "pre_counts", "post_events", "post_counts", "area", "wide",
 )  # fmt: skip
 """Names of the integers of a row: counts, addresses, and numbers as the bits of a double."""
@@ -23,14 +23,14 @@ FIELDS = (
     PLUS, MINUS, PLUS_FACTOR, MINUS_FACTOR, BOUND, W_MIN, W_MAX, MU, SHIFT,
     MODULATOR, ELIGIBILITY, KEEP_ELIGIBILITY, SCALES,
     LOW, HIGH, CLIPS, NORMALISE, TOTAL, LOW_AFTER, HIGH_AFTER,
-    ROWS, CHUNKS, SUMS, FACTORS, BLOCKS,
+    ROWS, CHUNKS, SUMS, FACTORS, BLOCKS, GAINS, TOPS, SWEEP,
     PLACES, PRE_EVENTS, PRE_COUNTS, POST_EVENTS, POST_COUNTS, AREA, WIDE,
 ) = range(len(FIELDS))  # fmt: skip
 
 LEARNER = len(FIELDS)
 """Integers of such a row."""
 
-POPULATION, CONNECTION = 18, 12
+POPULATION, CONNECTION = 19, 13
 """Integers of the rows of populations and of connections."""
 
 RING = {

@@ -1,5 +1,6 @@
 """Surrogate derivatives inside the kernels; the numbers are the codes of `conex_nn.surrogate`."""
 
+import functools
 import math
 
 from conex_nn.kernels.cpu.intrinsics import inline, make_exp, sweep
@@ -7,6 +8,7 @@ from conex_nn.kernels.cpu.intrinsics import inline, make_exp, sweep
 __all__ = ["make_derivative"]
 
 
+@functools.cache
 def make_derivative(real, uniform, code):
     """Make ``derivative(first, second, v, threshold, out, n)`` of one surrogate with its one or two parameters."""
     zero, one, two, half_pi = real(0), real(1), real(2), real(math.pi / 2)

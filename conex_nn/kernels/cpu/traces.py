@@ -1,5 +1,7 @@
 """What the rules of connections see of a step of one sample: spikes of both sides, delayed, and their traces."""
 
+import functools
+
 from numba import types
 
 from conex_nn.kernels.cpu import record as of
@@ -11,6 +13,7 @@ __all__ = ["make_list", "make_remember", "make_sides", "make_spans"]
 _LEAST_SCALE = 1e-12  # of an eligibility that is kept divided by how far it has decayed
 
 
+@functools.cache
 def make_list(real):
     """Make what lists the neurons that spiked."""
     zero = real(0)
@@ -35,6 +38,7 @@ def make_list(real):
     return list_events
 
 
+@functools.cache
 def make_spans(real):
     """Make what finds the spikes that a rule sees of either side of a connection.
 
@@ -71,6 +75,7 @@ def make_spans(real):
     return pre, post
 
 
+@functools.cache
 def make_sides(real):
     """Make what finds the spikes of one sample that a rule sees of either side: as a row, as a list, their number."""
     pre_spans, post_spans = make_spans(real)

@@ -226,3 +226,11 @@ def test_values_that_do_not_fit(make, message):
 def test_what_is_no_task():
     with pytest.raises(TypeError, match="'b' of `tasks` to be a CognitiveTask, got str"):
         MultiTask({"a": QUIET["dots"], "b": "match"})
+
+
+def test_a_task_says_how_large_a_network_it_needs():
+    task, mixed = QUIET["context"], MultiTask({"dots": QUIET["dots"], "match": QUIET["match"]})
+    for each in (task, mixed):
+        trials = each.trials(64)
+        assert each.num_inputs == trials.inputs.shape[-1]
+        assert each.num_classes == int(trials.targets.max()) + 1

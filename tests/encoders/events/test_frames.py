@@ -198,3 +198,8 @@ def test_frames_on_a_gpu(name):
     there = ENCODERS[name](type(events)(*(field.cuda() for field in events)))
     assert there.is_cuda
     assert_close(there.cpu(), ENCODERS[name](events))
+
+
+def test_a_window_shorter_than_any_clock_is_refused():
+    with pytest.raises(ValueError, match=r"`window` of at least 1e-06 \[ms\], got 1e-10"):
+        FramesByTime(SIZE, window=1e-10)
