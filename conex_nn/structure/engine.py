@@ -95,9 +95,8 @@ def _all_is_kept(network: Network, wanted: set[str]) -> bool:
 
 def _chunk(network: Network, clock: Tensor) -> int:
     """Return how many steps go through the network at a time."""
-    samples = max(1, clock[0].numel())
     blocks = [part.block or 1 for part in network.parts]
-    return max(-(-_ROWS // samples), *blocks, 1)
+    return max(-(-_ROWS // max(1, clock[0].numel())), *blocks, 1)
 
 
 def _run_chunk(
@@ -255,9 +254,9 @@ class _Chunk:
         pieces: dict[str, list[Tensor]] = {path: [] for path in part.populations}
         if (begin := self._by_events(part, arrivals, pieces)) < self.steps:
             self._by_steps(part, arrivals, pieces, begin)
-        for path, blocks in pieces.items():
-            spikes = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
-            self.sequences[path] = self.network.populations[path].axon(spikes)
+        for path, spikes in pieces.items():
+            whole = spikes[0] if len(spikes) == 1 else torch.cat(spikes)
+            self.sequences[path] = self.network.populations[path].axon(whole)
 
     def _by_events(self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]]) -> int:
         """Advance a loop by events as far as that pays, and return how many steps that were."""
@@ -304,12 +303,12 @@ class _Chunk:
         self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]], first: int
     ) -> None:
         """Advance a loop block by block, from a step on."""
-        if self.network.by_events:
+        if self.network.by_events and not torch.is_grad_enabled():
             say_by_steps(part, self.network, like=self.clock)
         size, waiting = min(part.block or self.steps, self.network.block or self.steps), self.learning.steps
         learners = {e: waiting[e.name] for e in (*part.inner, *part.streamed) if e.name in waiting}
-        fixed = [e for e in part.inner if e not in learners]
-        projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in fixed}
+        fixed = [e.name for e in part.inner if e not in learners]
+        projectors = {name: self.network.connections[name].projector(by_steps=True) for name in fixed}
         place = {path: i for i, path in enumerate(part.populations)}
         back = [e for e in part.inner if place[e.source] >= place[e.target]]
         # All blocks are cut at once: the gradient of a cut alone would be as long as the sequence.
