@@ -1,6 +1,6 @@
 """What the kernel of ring buffers knows, and what it leaves behind."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -16,7 +16,9 @@ from conex_nn.structure.population import PopulationState
 from conex_nn.surrogate import Surrogate
 from conex_nn.synapses import Dense, OneToOne, Sparse
 
-__all__ = ["MODELS", "backgrounds", "driven", "knows_cells", "knows_synapses", "membrane_of", "moved", "weights_of"]
+__all__ = [
+    "MODELS", "backgrounds", "driven", "dtypes_of", "knows_cells", "membrane_of", "moved", "objection", "weights_of",
+]  # fmt: skip
 
 MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 """Models of neurons, by the kernel's names for what they need."""
@@ -46,8 +48,8 @@ def knows_cells(population: Any, *, on_gpu: bool = False) -> bool:
     return ours and fits and not population._active() and bool(drives)
 
 
-def knows_synapses(connection: Connection, target: Any) -> bool:
-    """Whether the kernel knows a connection.
+def objection(connection: Connection, target: Any) -> str | None:
+    """Return why the kernel does not know a connection, whatever it learns; None where it does.
 
     Args:
         connection: The connection.
@@ -55,13 +57,24 @@ def knows_synapses(connection: Connection, target: Any) -> bool:
 
     Example:
         >>> from conex_nn.structure.population import Population
-        >>> knows_synapses(Connection(OneToOne(2, 2), "a", "b"), Population(2, LIF()))
+        >>> objection(Connection(OneToOne(2, 2), "a", "b"), Population(2, LIF())) is None
         True
+        >>> objection(Connection(OneToOne(2, 2), "a", "b", compartment="apical"), Population(2, LIF()))
+        "reaches the compartment 'apical', which is none that drives the membrane whatever its potential"
     """
     synapse: Any = connection.synapse
-    if type(synapse) not in (Dense, OneToOne, Sparse) or connection.dendrite.maximum > 0:
-        return False
-    return connection.compartment in driven(target) and connection._first + connection._reach <= _FARTHEST
+    if type(synapse) not in (Dense, OneToOne, Sparse):
+        return f"is of {type(synapse).__name__}, not Dense, OneToOne or Sparse"
+    if connection.dendrite.maximum > 0:
+        return "has delays of single targets, or one of its targets and a weight that changes at every step"
+    if connection.compartment not in driven(target):
+        return (
+            f"reaches the compartment {connection.compartment!r}, which is none that drives the membrane whatever its "
+            "potential"
+        )
+    if connection._first + connection._reach > _FARTHEST:
+        return f"has delays of single synapses beyond {_FARTHEST} steps"
+    return None
 
 
 def driven(population: Any) -> list[str]:
@@ -119,6 +132,31 @@ def backgrounds(population: Any) -> list[Any]:
         [ConstantDrive(current=1)]
     """
     return [each for each in population.background.values() if each.enabled]
+
+
+def dtypes_of(connections: Iterable[Connection], populations: Iterable[Any]) -> set[torch.dtype]:
+    """Return the dtypes of constants and weights; the kernel reads all as one, but for half weights of a GPU.
+
+    Args:
+        connections: That are taken in.
+        populations: That are advanced.
+
+    Example:
+        >>> dtypes_of([Connection(OneToOne(2, 2), "a", "b")], [])
+        {torch.float32}
+    """
+    populations = list(populations)
+    neurons: list[Any] = [population.neuron for population in populations]
+    arriving = [each for population in populations for each in backgrounds(population)]
+    constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
+    synapses: list[Any] = [connection.synapse for connection in connections]
+    constants += [each.weight for each in synapses if not _half_on_gpu(each)]
+    constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in arriving]
+    return {x.dtype for x in constants if x.is_floating_point()}
+
+
+def _half_on_gpu(synapse: Any) -> bool:
+    return type(synapse) is Sparse and synapse.weight.is_cuda and synapse.weight.dtype == torch.bfloat16
 
 
 def weights_of(connection: Connection) -> Tensor:
