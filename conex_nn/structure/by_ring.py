@@ -210,15 +210,8 @@ class RingLoop:
         place = {path: number for number, path in enumerate([*sources, *self.populations])}
         channels, where = self._channels(arrivals, states, place, count, dt)
         projections = [
-            self._projection(
-                edge,
-                connection,
-                place[edge.source],
-                where[edge.target, connection.compartment],
-                lessons.get(edge),
-                learnings.get(edge),
-            )
-            for edge, connection in self.connections.items()
+            self._projection(e, c, place[e.source], where[e.target, c.compartment], lessons.get(e), learnings.get(e))
+            for e, c in self.connections.items()
         ]
         slots = max([1, *(each.longest for each in projections)]) + 1
         if slots * count * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
