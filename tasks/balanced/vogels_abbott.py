@@ -46,6 +46,8 @@ class Cuba:
 class Coba:
     """The COBA benchmark: cells with synapses that open conductances, which keep each other firing.
 
+    Of this size it goes on for seconds with most seeds; with some it falls silent before the first 100 ms are over.
+
     References:
         Vogels and Abbott, J Neurosci 25 (2005); Brette et al., J Comput Neurosci 23 (2007), benchmark 1, and where it
         begins as in the program for Brian that comes with it.
