@@ -328,8 +328,9 @@ class Container(Storable):
             >>> layer.switch("a.winners", on=False)
             ['a.winners']
         """
-        found = {path: module for path, module in self.find(what).items() if hasattr(module, "enabled")}
-        found = {path: module for path, module in found.items() if not isinstance(module, Synapsis)}
+        found = {
+            path: m for path, m in self.find(what).items() if hasattr(m, "enabled") and not isinstance(m, Synapsis)
+        }
         found |= {
             path: connection
             for path, connection in self.all_connections().items()
