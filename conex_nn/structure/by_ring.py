@@ -24,7 +24,7 @@ from conex_nn.kernels import (
     mostly_zeros,
     ring_run,
 )
-from conex_nn.neurons import ConstantDrive, PoissonDrive
+from conex_nn.neurons import PoissonDrive
 from conex_nn.structure.connection import Connection, ConnectionState
 from conex_nn.structure.events import Events
 from conex_nn.structure.graph import Edge, Part
@@ -32,7 +32,17 @@ from conex_nn.structure.learning import Steps
 from conex_nn.structure.learning_by_events import LearningPlan
 from conex_nn.structure.population import PopulationState
 from conex_nn.structure.ring_learning import Lesson, plan_of
-from conex_nn.structure.ring_parts import MODELS, backgrounds, driven, knows_cells, knows_synapses, moved, weights_of
+from conex_nn.structure.ring_parts import (
+    MODELS,
+    backgrounds,
+    driven,
+    dtypes_of,
+    knows_cells,
+    membrane_of,
+    moved,
+    objection,
+    weights_of,
+)
 from conex_nn.structure.sampler import Samples
 from conex_nn.structure.under_way import histories_of, sent_by
 from conex_nn.synapses import Dense, OneToOne, Sparse
@@ -78,7 +88,22 @@ class RingLoop:
     def of(
         cls, part: Part, populations: Mapping[str, Any], connections: Mapping[str, Connection], *, like: Tensor
     ) -> "RingLoop | None":
-        """Return the loop of a part that can be run this way, else None.
+        """Return what :meth:`read` does where that is a loop, else None.
+
+        Args:
+            part: See there, as all others.
+            populations: By address.
+            connections: By address.
+            like: Of the input's kind.
+        """
+        found = cls.read(part, populations, connections, like=like)
+        return found if isinstance(found, RingLoop) else None
+
+    @classmethod
+    def read(
+        cls, part: Part, populations: Mapping[str, Any], connections: Mapping[str, Connection], *, like: Tensor
+    ) -> "RingLoop | str":
+        """Return the loop of a part that can be run this way, else why it cannot.
 
         Args:
             part: What advances together.
@@ -86,30 +111,30 @@ class RingLoop:
             connections: Of the network, by address.
             like: Something of the input's dtype, device and batch, ``(time, *batch)``.
         """
-        if torch.is_grad_enabled() or like.device.type not in ("cpu", "cuda"):
-            return None
-        if like.dtype not in (torch.float32, torch.float64):
-            return None
-        if not all(knows_cells(populations[path]) for path in part.populations):
-            return None
+        known = like.device.type in ("cpu", "cuda") and like.dtype in (torch.float32, torch.float64)
+        if torch.is_grad_enabled() or not known:
+            return f"it is for runs without gradients, on a CPU or GPU, in float32 or float64, not {like.dtype}"
+        if odd := [path for path in part.populations if not knows_cells(populations[path], on_gpu=like.is_cuda)]:
+            return f"the neurons of {odd[0]!r}, their noise, behaviors or background are none that it knows"
         taken: dict[Edge, Connection] = {}
         plans: dict[Edge, LearningPlan] = {}
         idle: list[Edge] = []
         for edge in (*part.inner, *part.outer, *part.streamed):
             connection = connections[edge.name]
-            known = connection.enabled and knows_synapses(connection, populations[edge.target])
-            if known and connection.learns:
-                plan = plan_of(connection)
-                known = plan is not None and like[0].numel() == 1 and like.device.type == "cpu"
-                plans |= {} if plan is None else {edge: plan}
+            why = objection(connection, populations[edge.target])
+            if why is None and connection.learns:
+                plan = plan_of(connection, like)
+                why, plans = (plan, plans) if isinstance(plan, str) else (None, {**plans, edge: plan})
+            known = connection.enabled and why is None
             if not connection.enabled and connection.dendrite.maximum == 0:
                 idle += [edge] if edge in part.inner else []
             elif known and (edge not in part.inner or connection.delay > 0):
                 taken[edge] = connection
             elif edge not in part.outer:
-                return None
+                return f"{edge.name!r} {why or 'has no delay, or is switched off'}"
         loop = cls(part, populations, taken, plans, idle, like.dtype)
-        return loop if loop._dtypes() <= {like.dtype} else None
+        others = dtypes_of(loop.connections.values(), loop.populations.values()) - {like.dtype}
+        return loop if not others else f"its constants and weights are of {others.pop()}, not all of {like.dtype}"
 
     def take(self, sequences: Mapping[str, Tensor]) -> set[Edge]:
         """Return the connections from parts before that are taken in: those of sources that fire little.
@@ -127,16 +152,6 @@ class RingLoop:
     def neurons(self) -> int:
         """Number of its neurons."""
         return sum(population.shape.numel() for population in self.populations.values())
-
-    def _dtypes(self) -> set[torch.dtype]:
-        """Return the dtypes of constants and weights; the kernel reads all as one."""
-        synapses: list[Any] = [connection.synapse for connection in self.connections.values()]
-        neurons: list[Any] = [population.neuron for population in self.populations.values()]
-        arriving = [each for population in self.populations.values() for each in backgrounds(population)]
-        constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
-        constants += [each.weight for each in synapses]
-        constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in arriving]
-        return {x.dtype for x in constants if x.is_floating_point()}
 
     def run(
         self,
@@ -173,8 +188,7 @@ class RingLoop:
                 return None
             if {x.dtype for x in (*state.neuron, *state.dendrite.values())} != {self.real}:
                 return None  # the step loop says so, or goes on in the wider type
-        count = batch.numel()
-        if count == 0:
+        if (count := batch.numel()) == 0:
             return None  # the step loop says so
         histories = histories_of(self.connections, under_way, count)
         if histories is None:
@@ -192,19 +206,12 @@ class RingLoop:
             path for path, each in zip(sources, cells, strict=False) if each.before and each.before.value is not None
         }
         if None in learnings.values() or graded & {edge.source for edge in lessons}:
-            return None
+            return None  # the step loop says so, or learns from spikes of several sizes
         place = {path: number for number, path in enumerate([*sources, *self.populations])}
         channels, where = self._channels(arrivals, states, place, count, dt)
         projections = [
-            self._projection(
-                edge,
-                connection,
-                place[edge.source],
-                where[edge.target, connection.compartment],
-                lessons.get(edge),
-                learnings.get(edge),
-            )
-            for edge, connection in self.connections.items()
+            self._projection(e, c, place[e.source], where[e.target, c.compartment], lessons.get(e), learnings.get(e))
+            for e, c in self.connections.items()
         ]
         slots = max([1, *(each.longest for each in projections)]) + 1
         if slots * count * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
@@ -256,6 +263,8 @@ class RingLoop:
         if injected:
             flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
+        if (membrane := membrane_of(population, dt)) is not None:
+            flat["membrane"] = membrane.to(self.real)
         return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
 
     def _channels(
@@ -310,9 +319,11 @@ class RingLoop:
         current = state.dendrite.get(name)
         start = torch.zeros(batch, n, dtype=self.real) if current is None else _flat(current.to(self.real), batch)
         factor = compartment.factor(population.neuron, dt=dt)
-        keep = decay_factor(compartment.tau_syn, dt=dt)
-        spread = [None if each is None else _spread(each.to(self.real), population.shape) for each in (keep, factor)]
-        return Channel(place, start, *spread, outside=outside, draws=tuple(draws))
+        constants = decay_factor(compartment.tau_syn, dt=dt), factor, getattr(compartment, "reversal", None)
+        keep, factor, reversal = (
+            None if each is None else _spread(each.to(self.real), population.shape) for each in constants
+        )
+        return Channel(place, start, keep, factor, outside=outside, draws=tuple(draws), reversal=reversal)
 
     def _arrivals(self, drive: PoissonDrive, state: Any, shape: torch.Size, dt: float) -> Arrivals:
         table, row = drive.thresholds(dt=dt)

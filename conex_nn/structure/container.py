@@ -243,8 +243,7 @@ class Container(Storable):
             check_fit(made_synapse, s, t, sender, receiver)
             negative = bool(sender.inhibitory if inhibitory is None else inhibitory)
             given = options.get("weight") is not None or isinstance(synapse, nn.Module)
-            opens = opens_conductance(receiver, compartment)
-            if opens:
+            if opens := opens_conductance(receiver, compartment):
                 check_conductance(made_synapse if given else None, compartment, receiver, source=s, inhibitory=negative)
             elif negative and given:
                 check_magnitudes(made_synapse, s)

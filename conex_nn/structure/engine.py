@@ -10,6 +10,7 @@ from torch.utils._pytree import tree_leaves
 
 from conex_nn.structure.by_events import EventLoop, fires_little
 from conex_nn.structure.by_ring import RingLoop
+from conex_nn.structure.by_steps import say_by_steps
 from conex_nn.structure.connection import Projector
 from conex_nn.structure.event_cells import competes
 from conex_nn.structure.events import Events
@@ -94,9 +95,8 @@ def _all_is_kept(network: Network, wanted: set[str]) -> bool:
 
 def _chunk(network: Network, clock: Tensor) -> int:
     """Return how many steps go through the network at a time."""
-    samples = max(1, clock[0].numel())
     blocks = [part.block or 1 for part in network.parts]
-    return max(-(-_ROWS // samples), *blocks, 1)
+    return max(-(-_ROWS // max(1, clock[0].numel())), *blocks, 1)
 
 
 def _run_chunk(
@@ -213,10 +213,8 @@ class _Chunk:
         seen = (network.observers.keys() | self.learning.reads_v) & set(part.populations)
         if network.by_events is False or network.block is not None or seen or part.block is None:
             return None
-        busy = (*network.listeners, *self.learning.sequences)
-        if {edge.name for edge in edges} & set(busy):
-            return None
-        if self.clock[0].numel() > FEW and not network.by_events:
+        busy = {*network.listeners, *self.learning.sequences} & {edge.name for edge in edges}
+        if busy or (self.clock[0].numel() > FEW and not network.by_events):
             return None
         ring = RingLoop.of(part, network.populations, network.connections, like=self.clock)
         sampled = network.samplers.keys() & set(part.populations)
@@ -254,12 +252,11 @@ class _Chunk:
     def _loop(self, part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
         """Advance populations that depend on each other, block by block."""
         pieces: dict[str, list[Tensor]] = {path: [] for path in part.populations}
-        begin = self._by_events(part, arrivals, pieces)
-        if begin < self.steps:
+        if (begin := self._by_events(part, arrivals, pieces)) < self.steps:
             self._by_steps(part, arrivals, pieces, begin)
-        for path, blocks in pieces.items():
-            spikes = torch.cat(blocks) if len(blocks) > 1 else blocks[0]
-            self.sequences[path] = self.network.populations[path].axon(spikes)
+        for path, spikes in pieces.items():
+            whole = spikes[0] if len(spikes) == 1 else torch.cat(spikes)
+            self.sequences[path] = self.network.populations[path].axon(whole)
 
     def _by_events(self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]]) -> int:
         """Advance a loop by events as far as that pays, and return how many steps that were."""
@@ -306,11 +303,12 @@ class _Chunk:
         self, part: Part, arrivals: dict[str, dict[str, Tensor]], pieces: dict[str, list[Tensor]], first: int
     ) -> None:
         """Advance a loop block by block, from a step on."""
-        size = min(part.block or self.steps, self.network.block or self.steps)
-        steps_of = self.learning.steps
-        learners = {e: steps_of[e.name] for e in (*part.inner, *part.streamed) if e.name in steps_of}
-        fixed = [e for e in part.inner if e not in learners]
-        projectors = {e.name: self.network.connections[e.name].projector(by_steps=True) for e in fixed}
+        if self.network.by_events and not torch.is_grad_enabled():
+            say_by_steps(part, self.network, like=self.clock)
+        size, waiting = min(part.block or self.steps, self.network.block or self.steps), self.learning.steps
+        learners = {e: waiting[e.name] for e in (*part.inner, *part.streamed) if e.name in waiting}
+        fixed = [e.name for e in part.inner if e not in learners]
+        projectors = {name: self.network.connections[name].projector(by_steps=True) for name in fixed}
         place = {path: i for i, path in enumerate(part.populations)}
         back = [e for e in part.inner if place[e.source] >= place[e.target]]
         # All blocks are cut at once: the gradient of a cut alone would be as long as the sequence.

@@ -17,29 +17,35 @@ from conex_nn.synapses import Dense, Sparse
 __all__ = ["Lesson", "plan_of"]
 
 
-def plan_of(connection: Connection) -> LearningPlan | None:
-    """Return how a connection that learns does so, else None where the kernel does not know that.
+def plan_of(connection: Connection, like: Tensor) -> LearningPlan | str:
+    """Return how a connection that learns does so, or why the kernel does not know that.
 
     Args:
         connection: The connection.
+        like: Something of the device and batch of the run, ``(time, *batch)``.
 
     Example:
         >>> from conex_nn.plasticity import STDP
-        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="step")) is not None
-        True
-        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="sequence")) is None
-        True
+        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="step"), torch.zeros(1))
+        <...LearningPlan object at ...>
+        >>> plan_of(Connection(Dense(2, 2), "a", "b", rule=STDP(), when="sequence"), torch.zeros(1))
+        'learns from whole sequences'
     """
     rule, synapse = connection.rule, connection.synapse
     if rule is None or connection.when != "step":
-        return None
+        return "learns from whole sequences"
+    if like[0].numel() != 1 or like.device.type != "cpu":
+        return "learns at every step from several samples, or not on the CPU"
     if bool((torch.as_tensor(connection.axon_delay) > 0).any()):
-        return None  # a rule sees spikes late, while others are sent at once
+        return "learns, and has an axon_delay, with which its rule sees spikes late"
     if dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1:
-        return None  # processes agree on every step
-    plan = LearningPlan.of(rule, synapse, magnitudes=connection.inhibitory, delays=True)
-    masked = getattr(synapse, "mask", None) is not None
-    return None if plan is None or plan.normalises or masked else plan
+        return "learns at every step in several processes, which have to agree on each"
+    if getattr(synapse, "mask", None) is not None:
+        return "learns, and some pairs of its neurons have no synapse; make it a Sparse"
+    plan = LearningPlan.of(rule, synapse, magnitudes=connection.magnitudes, delays=True)
+    if plan is None:
+        return f"learns by {rule}, or has weights, that the kernel does not know"
+    return "normalises its weights at every change, which concerns all of a neuron" if plan.normalises else plan
 
 
 class _Edges(NamedTuple):

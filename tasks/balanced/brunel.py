@@ -68,14 +68,18 @@ REGIMES = {
 """The four regimes of Brunel, J Comput Neurosci 8 (2000), figure 8: its panels A to D."""
 
 
-def brunel(regime: Regime, *, dt: float = 0.1) -> cx.Neocortex:
+def brunel(regime: Regime, *, dt: float = 0.1, plastic: bool = False) -> cx.Neocortex:
     """Build Brunel's network; what is drawn is drawn from torch's generator.
 
     Args:
         regime: Its numbers.
         dt: Length of a step [ms].
+        plastic: Whether the synapses among excitatory cells learn, by pair STDP between 0 and twice where they begin.
     """
     pulse = regime.jump / -math.expm1(-dt / regime.tau_mem)  # [nA]: for one step, through 1 MOhm, it makes the jump
+    rule = cx.plasticity.chain(
+        cx.STDP(a_plus=0.001 * pulse, a_minus=0.00105 * pulse), cx.plasticity.Clip(0.0, 2 * pulse)
+    )
 
     def cells(number: int, *, inhibitory: bool) -> cx.Population:
         membrane = cx.LIF(
@@ -98,5 +102,6 @@ def brunel(regime: Regime, *, dt: float = 0.1) -> cx.Neocortex:
     for source, degree, strength in zip(("exc", "inh"), regime.in_degrees, (1.0, regime.g), strict=True):
         options: dict[str, Any] = {"in_degree": degree, "multapses": True, "weight": strength * pulse}
         for target in ("exc", "inh"):
-            layer.connect(source, target, cx.Sparse, latency=round(regime.delay / dt), **options)
+            learns = {"rule": rule, "when": "step"} if plastic and source == target == "exc" else {}
+            layer.connect(source, target, cx.Sparse, latency=round(regime.delay / dt), **options, **learns)
     return cx.Neocortex(layer=layer, dt=dt)

@@ -57,6 +57,7 @@ from conex_nn.kernels.cpu.ring_fields import (
     WIDE_TARGETS,
     N,
 )
+from conex_nn.kernels.cpu.ring_plain import make_row
 
 __all__ = ["make_follow", "make_learn"]
 
@@ -105,6 +106,7 @@ def make_follow(real):
 def make_learn(real, span):
     """Make what changes the edges onto some targets by a step, and what sends by edges that move by themselves."""
     zero = real(0)
+    row = make_row(real)
     soft, _ = make_change(real, 1)
     power, _ = make_change(real, 2)
     product, _ = make_change(real, 3)
@@ -239,6 +241,42 @@ def make_learn(real, span):
                 touch(link, learner, source, ring, stride, mask, i, j, e, u, size, steps, first, p, m, at > recent)
 
     @inline
+    def factor(learner, u):
+        """Return how much the changes of a step count."""
+        return real(1) if learner[SIGNAL] == 0 else real(as_pointer(learner[SIGNAL], types.float64)[u])
+
+    @inline
+    def onto_plain(link, learner, source, ring, stride, mask, j, u, size, steps, first):
+        """Strengthen the edges onto a target that spiked from sources that did not, where no soft bound is."""
+        weights, x = as_pointer(link[WEIGHTS], real), as_pointer(learner[TRACE_PRE], real)
+        last, edges = as_pointer(source[LAST], types.int32), as_pointer(learner[EDGES], types.int32)
+        begins = as_pointer(learner[ONTO], types.int64)
+        begin, end, recent = begins[j], begins[j + 1], u - learner[LONGEST]
+        plus, low, high = (
+            factor(learner, u) * real(as_double(learner[PLUS])),
+            real(as_double(learner[LOW])),
+            real(as_double(learner[HIGH])),
+        )
+        narrow, wide = as_pointer(learner[SOURCES], types.uint16), as_pointer(learner[SOURCES], types.int32)
+        is_wide = learner[WIDE_SOURCES] != 0
+        for k in range(begin, end):
+            prefetch(offset(weights, types.int64(edges[min(k + 16, end - 1)])))
+            i = types.int64(wide[k]) if is_wide else types.int64(narrow[k])
+            at = types.int64(last[i])
+            if at != u:
+                e = types.int64(edges[k])
+                old = weights[e]
+                new = old + plus * x[i]
+                new = choose(new < low, low, new)
+                new = choose(new > high, high, new)
+                weights[e] = new
+                if at > recent:
+                    correct(
+                        link, learner, source, ring, stride, mask, i, j, e, u, size, steps, first, old, zero, u, new,
+                        zero,
+                    )  # fmt: skip
+
+    @inline
     def learn(link, learner, source, target, chunks, events, counts, sent, number, ring, stride, mask, u, low, high, m,
               size, steps, first):  # fmt: skip
         """Learn from step u: from the listed spikes of the source, and those of the targets from low up to high."""
@@ -249,10 +287,23 @@ def make_learn(real, span):
                 onto(link, learner, source, ring, stride, mask, j, u, size, steps, first, fired, True)
             return
         y, shift = as_pointer(learner[TRACE_POST], real), real(as_double(learner[SHIFT]))
+        plain = learner[BOUND] == 0 and learner[ELIGIBILITY] == 0
+        d, weights, wide = factor(learner, u), as_pointer(link[WEIGHTS], real), link[WIDE_TARGETS] != 0
+        plus, minus = d * real(as_double(learner[PLUS])), d * real(as_double(learner[MINUS]))
+        least, most = real(as_double(learner[LOW])), real(as_double(learner[HIGH]))
+        narrow_targets = as_pointer(link[TARGETS], types.uint16)
+        wide_targets = as_pointer(link[TARGETS], types.int32)
         for q in range(number):
             i = types.int64(sent[q])
             begin, end = span(link, i, low, high, m)
             under = flies(source, i, u, first, learner[LONGEST])
+            if plain and not under:
+                here, up = offset(weights, begin), plus * x[i]
+                if wide:
+                    row(here, offset(wide_targets, begin), y, last, up, minus, shift, u, least, most, end - begin)
+                else:
+                    row(here, offset(narrow_targets, begin), y, last, up, minus, shift, u, least, most, end - begin)
+                continue
             for e in range(begin, end):
                 j = target_of(link, e)
                 p = x[i] if types.int64(last[j]) == u else zero
@@ -265,7 +316,11 @@ def make_learn(real, span):
                 here = offset(events, target[FIRST] + begin)
                 for k in range(counts[c]):
                     j = types.int64(here[k])
-                    if low <= j and j < high:
+                    if j < low or j >= high:
+                        continue
+                    if plain:
+                        onto_plain(link, learner, source, ring, stride, mask, j, u, size, steps, first)
+                    else:
                         onto(link, learner, source, ring, stride, mask, j, u, size, steps, first, True, False)
 
     @inline
