@@ -16,7 +16,7 @@ from conex_nn.kernels.spare import is_spare
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
-__all__ = ["lif_rows", "lif_sequence"]
+__all__ = ["lif_rows", "lif_sequence", "spikes_again"]
 
 
 def _advance(
@@ -55,7 +55,7 @@ def _advance(
         spikes.numel(),
         scalars=(dt,),
     )
-    return spikes.to(current.dtype), v, left, charged, held
+    return spikes if spikes.dtype == current.dtype else spikes.to(current.dtype), v, left, charged, held
 
 
 def _forward_cpu(
@@ -203,9 +203,39 @@ def _setup_context(ctx, inputs, output):
     _, _, left, charged, held = output
     ctx.mark_non_differentiable(left, charged, held)
     ctx.set_materialize_grads(False)
-    ctx.options, ctx.dtype = options, current.dtype
+    ctx.options, ctx.dtype, ctx.again = options, current.dtype, spikes_again
     # Only the gradients of the parameters look at the potentials at the start.
     ctx.save_for_backward(charged, held, v if rows.requires_grad else None, rows)
+
+
+def spikes_again(node: Any) -> Tensor | None:
+    """Return spikes of :func:`lif_sequence` once more, from the potentials that their derivative keeps.
+
+    Args:
+        node: Their ``grad_fn``.
+
+    Returns:
+        The spikes, or None where the node is of another function.
+
+    Raises:
+        RuntimeError: A backward pass has already used up the potentials.
+
+    Example:
+        >>> spikes_again(torch.ones(1, requires_grad=True).exp().grad_fn) is None
+        True
+    """
+    if getattr(node, "again", None) is not spikes_again:
+        return None
+    charged, held, _, rows = node.saved_tensors
+    if getattr(node, "spent", False):
+        raise RuntimeError("Expected to differentiate a graph once: pass `retain_graph=True` to go through it again.")
+    with torch.no_grad():
+        rows = rows[3] if rows.shape[1] == 1 else rows[3].repeat(charged[0].numel() // rows.shape[1])
+        spikes = torch.empty_like(charged)
+        torch.ge(charged.flatten(1), rows, out=spikes.flatten(1))
+        if held.numel():
+            spikes.sub_(held).clamp_(min=0)
+        return spikes.to(node.dtype)
 
 
 def _differentiate(ctx, grad_spikes, grad_v, *_):
@@ -226,7 +256,8 @@ def _differentiate(ctx, grad_spikes, grad_v, *_):
         *ctx.options,
         learn,
     )
-    return d_current.to(ctx.dtype), d_v, None, d_rows if learn else None, *[None] * 8
+    d_current = d_current if d_current.dtype == ctx.dtype else d_current.to(ctx.dtype)
+    return d_current, d_v, None, d_rows if learn else None, *[None] * 8
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)

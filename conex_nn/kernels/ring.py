@@ -61,7 +61,7 @@ def ring_run(
         ``(looks, batch, neurons)`` [mV].
 
     Raises:
-        ValueError: Connections that learn, and several samples.
+        ValueError: Connections that learn, and several samples or a GPU; on a GPU, a weight that is not finite.
 
     Example:
         >>> rows = torch.tensor([[1.0], [1.0], [0.0], [1.0], [0.0], [0.0]])
@@ -134,7 +134,7 @@ def _run_cpu(
         torch.empty(batch * total, dtype=torch.int32),
         torch.zeros(batch * chunks.number, dtype=torch.int64),
     )
-    scratch = torch.empty(threads, 2 * _CHUNK, dtype=real)
+    scratch = torch.empty(threads, 3 * _CHUNK, dtype=real)
     bits = torch.empty(threads, _CHUNK, dtype=torch.int32)
     lists = torch.empty(threads, total, dtype=torch.int32)
     fetched: list[tuple[Tensor, Tensor, Tensor]] = []
@@ -243,6 +243,8 @@ def _cells(
         "chunks_end": chunks[1],
         "injected": table.at(each.injected),
         "injected_period": 0 if each.injected is None else each.injected.numel(),
+        "membrane": table.at(each.membrane),
+        "membrane_period": 0 if each.membrane is None else each.membrane.shape[1],
         **kept,
     }
     return [values_of[name] for name in RING["cells"]]
@@ -290,6 +292,8 @@ def _channel(
         "outside_stride": stride,
         "draws": drawn,
         "draws_end": drawn + len(each.draws),
+        "reversal": table.at(each.reversal),
+        "reversal_period": 0 if each.reversal is None else each.reversal.numel(),
     }
     return [values[name] for name in RING["channel"]]
 

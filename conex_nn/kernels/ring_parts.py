@@ -53,6 +53,9 @@ class RingCells:
             moved in place.
         soft_reset: Subtract instead of setting.
         injected: Constant current into the membrane, one or one per neuron [nA].
+        membrane: What an open conductance does to the potential, one column or one per neuron: dt over the time
+            constant and over the capacitance, the conductance of the leak, v_rest, and what a step without conductances
+            leaves of a current; None where nothing opens one, or its current is held for a step.
         before: Who fired in the steps before the first, which count from 0 to ``before``; of a given population also
             in those of the run, which follow.
 
@@ -69,6 +72,7 @@ class RingCells:
     w: Tensor | None = None
     soft_reset: bool = False
     injected: Tensor | None = None
+    membrane: Tensor | None = None
     before: Fired | None = None
 
 
@@ -108,6 +112,8 @@ class Channel:
         factor: Current into the membrane per synaptic current, likewise [1].
         outside: What arrives from outside, ``(time, batch, neurons)`` [nA].
         draws: What arrives at random.
+        reversal: Potential toward which current flows, one or one per neuron, where what arrives opens a conductance,
+            which decays; None where it is a current [mV].
 
     Example:
         >>> Channel(0).current is None
@@ -120,6 +126,7 @@ class Channel:
     factor: Tensor | None = None
     outside: Tensor | None = None
     draws: tuple[Arrivals, ...] = ()
+    reversal: Tensor | None = None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,12 @@ def _function(address: int):
     return _PROTOTYPE(address)
 
 
+@functools.cache
+def _record(numbers: int, scalars: int, pointers: int) -> struct.Struct:
+    """Return how the arguments of a kernel lie in memory, the counter of its chunks first."""
+    return struct.Struct(f"={1 + numbers}q{scalars}d{pointers}q")
+
+
 def launch(
     name: str,
     variant: tuple[int, ...],
@@ -81,8 +87,8 @@ def launch(
     """
     address = kernel(name, variant, dtype)
     pointers = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-    bits = struct.unpack(f"{len(scalars)}q", struct.pack(f"{len(scalars)}d", *scalars))
-    arguments = (ctypes.c_int64 * (1 + len(numbers) + len(bits) + len(pointers)))(0, *numbers, *bits, *pointers)
+    record = _record(len(numbers), len(scalars), len(pointers))
+    arguments = ctypes.create_string_buffer(record.pack(0, *numbers, *scalars, *pointers), record.size)
     threads = torch.get_num_threads() if work > _SERIAL else 1
     if threads == 1:
         _function(address)(arguments)

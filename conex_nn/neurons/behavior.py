@@ -136,5 +136,8 @@ def constant(neuron: nn.Module, name: str) -> Tensor:
     """
     value = getattr(neuron, name, None)
     if not isinstance(value, Tensor):
-        raise TypeError(f"Expected the neurons to have a constant `{name}`, got {type(neuron).__name__} without.")
+        raise TypeError(
+            f"Expected the neurons to have a constant `{name}`, got {type(neuron).__name__} without. In a class of "
+            f"your own it is a buffer: `self.register_buffer({name!r}, torch.tensor([1.0]))`."
+        )
     return value

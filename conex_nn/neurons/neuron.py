@@ -20,9 +20,10 @@ class Neuron(nn.Module):
     batches, carries state from call to call when asked to, is recorded, checkpointed and tested like ours. State is
     a value: it goes in and comes out, and nothing has to be reset.
 
-    A model whose step falls into two, ``charge(current, state, *, dt) -> v``, the potential before firing, and
-    ``fire(v, state, *, dt) -> (spikes, state)``, can be used with what comes between them in a population: noise,
-    k winners, voltage homeostasis, a :class:`Behavior` of your own at ``membrane``.
+    In place of ``step`` a model may define its two halves, ``charge(current, state, *, dt) -> v``, the potential before
+    firing, and ``fire(v, state, *, dt) -> (spikes, state)``. It can then be used with what comes between them in a
+    population: noise, k winners, voltage homeostasis, a :class:`Behavior` of your own at ``membrane``; those that need
+    to know where it fires look for buffers ``v_threshold`` and ``v_reset``.
 
     Example:
         >>> from typing import NamedTuple
@@ -59,7 +60,12 @@ class Neuron(nn.Module):
         Returns:
             Output (spikes, for most models), and the state after the step.
         """
-        raise TypeError(f"Expected {type(self).__name__} to define `step(self, current, state, *, dt)`.")
+        charge, fire = (getattr(self, name, None) for name in ("charge", "fire"))
+        if charge is None or fire is None:
+            raise TypeError(
+                f"Expected {type(self).__name__} to define `step(self, current, state, *, dt)`, or `charge` and `fire`."
+            )
+        return fire(charge(current, state, dt=dt), state, dt=dt)
 
     def fused(self, current: Tensor, state: Any, *, dt: float) -> tuple[Tensor, Any] | None:
         """Advance over a sequence in one pass, or return None where there is no kernel for it."""

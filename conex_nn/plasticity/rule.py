@@ -237,7 +237,13 @@ class Rule(nn.Module):
             if state is None:
                 state = self.initial_state(synapse, seen.pre[0], seen.post[0])
             with torch.autocast(seen.weight.device.type, enabled=False):
-                terms, state = self.terms(seen, state)
+                made = self.terms(seen, state)
+                if not (isinstance(made, tuple) and len(made) == 2):
+                    raise TypeError(
+                        f"Expected `terms` of {type(self).__name__} to return its terms and the state after them, "
+                        f"`[...], state`, got a {type(made).__name__}."
+                    )
+                terms, state = made
                 change = combine(terms, seen)
         return change, state if keep_state else None
 

@@ -52,7 +52,8 @@ def draw_blocks(
         ax.axhline(edge - 0.5, color="black", linewidth=0.8)
         ax.axvline(edge - 0.5, color="black", linewidth=0.8)
     middles = [(begin + stop - 1) / 2 for begin, stop in pairwise(edges)]
-    ax.set_xticks(middles, list(names), rotation=45, ha="right", rotation_mode="anchor")
+    turned = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if max(map(len, names), default=0) > 4 else {}
+    ax.set_xticks(middles, list(names), **turned)
     ax.set_yticks(middles, list(names))
     ax.tick_params(length=0)
     some = f" ({len(chosen)} of {total} neurons)" if len(chosen) < total else ""

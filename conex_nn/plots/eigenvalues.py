@@ -52,8 +52,8 @@ def eigenvalues(weight: Tensor, *, max_neurons: int = 2000, ax: Axes | None = No
     for inside, marker, shade, name in ((~outside, "o", COLOURS[0], "inside"), (outside, "^", COLOURS[1], "outside")):
         if bool(inside.any()):
             ax.plot(
-                found.real[inside], found.imag[inside], linestyle="", marker=marker, markersize=4, color=shade,
-                alpha=0.75, markeredgewidth=0, label=f"{name} of the unit circle",
+                found.real[inside], found.imag[inside], linestyle="", marker=marker, color=shade,
+                markersize=4 if marker == "o" else 7, alpha=0.75, markeredgewidth=0, label=f"{name} of the unit circle",
             )  # fmt: skip
     reach = 1.12 * max(radius, 1)
     ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xlabel="real part [1]", ylabel="imaginary part [1]")

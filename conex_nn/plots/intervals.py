@@ -99,7 +99,7 @@ def cv_histogram(spikes: SpikeData, *, dt: float | None = None, bins: int = 30, 
     ax.text(1, 1.0, " Poisson", color="0.4", fontsize=9, va="top", transform=ax.get_xaxis_transform())
     ax.set(xlabel="coefficient of variation of the intervals [1]", ylabel="share of trains [1]", xlim=(0, top))
     ax.set_ylim(bottom=0)
-    legend(ax)
+    legend(ax, above=True)
     return plain(ax)
 
 

@@ -11,13 +11,16 @@ from matplotlib.patches import Circle, FancyArrowPatch
 from conex_nn.plots.axes import new_axes
 from conex_nn.plots.palette import COLOURS, COMPARTMENTS, KINDS
 
-__all__ = ["compartment_colour", "network"]
+__all__ = ["check_sketch", "compartment_colour", "network"]
 
 _ROW, _STEP = 2.3, 2.6
 
 
 def network(
-    populations: Sequence[Mapping[str, Any]], connections: Sequence[Mapping[str, Any]], *, ax: Axes | None = None
+    populations: Sequence[Mapping[str, Any]],
+    connections: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw populations in rows, one for each layer, and the connections among them.
 
@@ -34,6 +37,7 @@ def network(
         The axes.
 
     Raises:
+        TypeError: A network, in place of its sketch.
         ValueError: No population, or a connection of one that is not there.
 
     Example:
@@ -44,8 +48,8 @@ def network(
         >>> len(ax.patches)
         3
     """
-    if not populations:
-        raise ValueError("Expected `populations` to draw, got none.")
+    check_sketch("network", populations)
+    connections = connections or ()
     places, sizes = _places(populations)
     for connection in connections:
         for end in ("source", "target"):
@@ -70,6 +74,29 @@ def network(
     ax.margins(0.12)
     ax.axis("off")
     return ax
+
+
+def check_sketch(name: str, populations: Any) -> None:
+    """Raise unless there is something to draw.
+
+    Args:
+        name: Of the function that draws.
+        populations: What it was given.
+
+    Raises:
+        TypeError: A network, in place of its sketch.
+        ValueError: No population.
+
+    Example:
+        >>> check_sketch("network", [{"address": "v1", "neurons": 9, "kind": "excitatory"}])
+    """
+    if not isinstance(populations, Sequence):
+        raise TypeError(
+            f"Expected populations and connections as `structure.sketch` gives them, got {type(populations).__name__}. "
+            f"Draw a network by `plots.{name}(*structure.sketch(net))`."
+        )
+    if not populations:
+        raise ValueError("Expected `populations` to draw, got none.")
 
 
 def _places(
@@ -112,6 +139,7 @@ def _dot(ax: Axes, population: Mapping[str, Any], place: tuple[float, float], ra
         f"{population['address']}\n{population['neurons']:,}",
         (place[0] + (-1 if left else 1) * (radius + 0.12), place[1]),
         ha="right" if left else "left", va="center", fontsize=9, zorder=4,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0},
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Patch, RegularPolygon
 
 from conex_nn.plots.axes import new_axes
-from conex_nn.plots.network import compartment_colour
+from conex_nn.plots.network import check_sketch, compartment_colour
 from conex_nn.plots.palette import KINDS
 
 __all__ = ["schematic"]
@@ -26,7 +26,10 @@ class _Box(NamedTuple):
 
 
 def schematic(
-    populations: Sequence[Mapping[str, Any]], connections: Sequence[Mapping[str, Any]], *, ax: Axes | None = None
+    populations: Sequence[Mapping[str, Any]],
+    connections: Sequence[Mapping[str, Any]] | None = None,
+    *,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw layers as boxes, stacked to columns: triangles are excitatory populations, discs inhibitory, squares input.
 
@@ -43,6 +46,7 @@ def schematic(
         The axes.
 
     Raises:
+        TypeError: A network, in place of its sketch.
         ValueError: No population, or a connection of one that is not there.
 
     Example:
@@ -53,8 +57,8 @@ def schematic(
         >>> [text.get_text() for text in ax.texts]
         ['l4', '80', '20', 'v1']
     """
-    if not populations:
-        raise ValueError("Expected `populations` to draw, got none.")
+    check_sketch("schematic", populations)
+    connections = connections or ()
     alone = not any("." in each["address"] for each in populations)  # a single layer
     layer_of = {each["address"]: "" if alone else _layer(each["address"]) for each in populations}
     for connection in connections:
@@ -81,7 +85,10 @@ def schematic(
     for place, (source, target, compartment, inhibitory) in enumerate(merged):
         shade = compartment_colour(compartment)
         _between(ax, boxes[source], boxes[target], shade=shade, inhibitory=inhibitory, place=place)
-    _legend(ax, list(dict.fromkeys(key[2] for key in merged)), {each["kind"] for each in populations})
+    inhibits = any(key[3] for key in merged)
+    _legend(
+        ax, list(dict.fromkeys(key[2] for key in merged)), {each["kind"] for each in populations}, inhibits=inhibits
+    )
     ax.set_aspect("equal")
     ax.set(xlim=(-2.2, widest + 2.2), ylim=(-1.3, tallest + 0.9))
     ax.axis("off")
@@ -194,7 +201,7 @@ def _between(ax: Axes, source: _Box, target: _Box, *, shade: str, inhibitory: bo
     )  # fmt: skip
 
 
-def _legend(ax: Axes, compartments: Sequence[str], kinds: set[str]) -> None:
+def _legend(ax: Axes, compartments: Sequence[str], kinds: set[str], *, inhibits: bool) -> None:
     """Say what colours and symbols mean."""
     markers = {"excitatory": "^", "inhibitory": "o", "input": "s"}
     handles = [
@@ -203,4 +210,7 @@ def _legend(ax: Axes, compartments: Sequence[str], kinds: set[str]) -> None:
         if kind in kinds
     ]
     handles += [Line2D([], [], color=compartment_colour(name), linewidth=2, label=name) for name in compartments]
+    handles += (
+        [Line2D([], [], color="0.3", linestyle="--", linewidth=2, label="from inhibitory cells")] if inhibits else []
+    )
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncol=3, frameon=False, fontsize=9)

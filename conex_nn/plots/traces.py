@@ -10,7 +10,7 @@ from torch import Tensor
 from conex_nn.plots.axes import new_axes, plain
 from conex_nn.plots.palette import COLOURS, colour
 from conex_nn.plots.shown import Shown, evenly, one_sample
-from conex_nn.recording import Recording
+from conex_nn.recording import Recording, Simulation
 
 __all__ = ["traces"]
 
@@ -25,12 +25,12 @@ class _Lane(NamedTuple):
 
 
 def traces(
-    values: Tensor | Recording,
+    values: Tensor | Recording | Simulation,
     variable: str = "v",
     *,
     spikes: Tensor | None = None,
     threshold: Tensor | float | None = None,
-    dt: float = 1.0,
+    dt: float | None = None,
     sample: int | None = None,
     neurons: Sequence[int] | None = None,
     most: int = 5,
@@ -43,11 +43,11 @@ def traces(
     were recorded as well.
 
     Args:
-        values: ``(time, *neurons)`` of one sample, or a recording.
+        values: ``(time, *neurons)`` of one sample, a recording, or what a simulation returned.
         variable: What is drawn, for the label; of a recording its name, with its address where several have it.
         spikes: Spikes of the same shape [1].
         threshold: A number, one per neuron, or as the values; drawn as a broken line [mV].
-        dt: Length of a step [ms].
+        dt: Length of a step; None for that of a simulation, else 1 [ms].
         sample: Which sample of a batch; values are then ``(time, batch, *neurons)``. A recording of one needs none [1].
         neurons: Which neurons, counted in the order of ``flatten``; None for evenly chosen ones.
         most: How many are chosen at most; the title says so [1].
@@ -66,6 +66,9 @@ def traces(
         >>> len(ax.lines), ax.get_ylabel()
         (7, 'v [mV]')
     """
+    if isinstance(values, Simulation):
+        values, dt = values.recording, values.dt if dt is None else dt
+    dt = 1.0 if dt is None else dt
     shown, fired, threshold = _gather(values, variable, spikes, threshold, dt=dt, sample=sample)
     total = shown.values.shape[1]
     chosen = evenly(total, most) if neurons is None else torch.as_tensor(list(neurons))

@@ -54,7 +54,7 @@ def trajectories(
     for place, sample in enumerate(chosen):
         x, y = paths[:, sample].unbind(1)
         name = None if labels is None else labels[sample]
-        ax.plot(x, y, color=colour(place), linestyle=line(place // 7), linewidth=1.4, label=name)
+        ax.plot(x, y, color=colour(place), linestyle=line(place), linewidth=1.4, label=name)
         ax.plot(x[:1], y[:1], color=colour(place), marker="o", markersize=7, markeredgecolor="white", zorder=3)
         ax.plot(x[-1:], y[-1:], color=colour(place), marker="s", markersize=7, markeredgecolor="white", zorder=3)
     if len(chosen) < samples:

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from torch import Tensor
 
 from conex_nn.plots.axes import Sheet
-from conex_nn.plots.palette import COLOURS
+from conex_nn.plots.palette import COLOURS, line
 
 __all__ = ["trial"]
 
@@ -55,8 +55,8 @@ def trial(
     of_classes = not targets.is_floating_point()
     shown = outputs.detach().float().cpu()
     shown = shown.softmax(-1) if of_classes else shown
-    _lines(upper, time, inputs.detach().float().cpu(), input_names)
-    _lines(lower, time, shown, output_names)
+    _lines(upper, time, inputs.detach().float().cpu(), input_names, styles=True)
+    _lines(lower, time, shown, output_names, styles=of_classes)
     if of_classes:
         for step, target in zip(time.tolist(), targets.tolist(), strict=True):
             lower.axvspan(step - dt, step, 0.96, 1.0, color=_colour(int(target)), lw=0)
@@ -78,9 +78,11 @@ def _colour(place: int) -> str:
     return COLOURS[place % len(COLOURS)]
 
 
-def _lines(ax: Axes, time: Tensor, values: Tensor, names: Sequence[str] | None) -> None:
+def _lines(ax: Axes, time: Tensor, values: Tensor, names: Sequence[str] | None, *, styles: bool) -> None:
+    """Draw each column, by a style of its own too unless broken lines mean something else."""
     names = [str(place) for place in range(values.shape[1])] if names is None else names
-    for place, (name, line) in enumerate(zip(names, values.T, strict=True)):
-        ax.plot(time, line, color=_colour(place), linewidth=1.3, label=name)
+    for place, (name, column) in enumerate(zip(names, values.T, strict=True)):
+        style = line(place) if styles else "-"
+        ax.plot(time, column, color=_colour(place), linestyle=style, linewidth=1.3, label=name)
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))

@@ -68,6 +68,9 @@ def length_of_step(spikes: Tensor | Events, dt: float | None) -> float:
         >>> length_of_step(Events.of(torch.ones(3, 1), dt=0.1), None), length_of_step(torch.ones(3, 1), None)
         (0.1, 1.0)
     """
+    if not isinstance(spikes, Tensor | Events):
+        of = "; of a recording or a simulation: `.events(address)` or `.events[address]`"
+        raise TypeError(f"Expected spikes as a tensor or as events, got {type(spikes).__name__}{of}.")
     known = spikes.dt if isinstance(spikes, Events) else None
     if dt is None:
         return 1.0 if known is None else known

@@ -38,6 +38,7 @@ from conex_nn.structure.ring_parts import (
     driven,
     dtypes_of,
     knows_cells,
+    membrane_of,
     moved,
     objection,
     weights_of,
@@ -113,7 +114,7 @@ class RingLoop:
         known = like.device.type in ("cpu", "cuda") and like.dtype in (torch.float32, torch.float64)
         if torch.is_grad_enabled() or not known:
             return f"it is for runs without gradients, on a CPU or GPU, in float32 or float64, not {like.dtype}"
-        if odd := [path for path in part.populations if not knows_cells(populations[path])]:
+        if odd := [path for path in part.populations if not knows_cells(populations[path], on_gpu=like.is_cuda)]:
             return f"the neurons of {odd[0]!r}, their noise, behaviors or background are none that it knows"
         taken: dict[Edge, Connection] = {}
         plans: dict[Edge, LearningPlan] = {}
@@ -209,15 +210,8 @@ class RingLoop:
         place = {path: number for number, path in enumerate([*sources, *self.populations])}
         channels, where = self._channels(arrivals, states, place, count, dt)
         projections = [
-            self._projection(
-                edge,
-                connection,
-                place[edge.source],
-                where[edge.target, connection.compartment],
-                lessons.get(edge),
-                learnings.get(edge),
-            )
-            for edge, connection in self.connections.items()
+            self._projection(e, c, place[e.source], where[e.target, c.compartment], lessons.get(e), learnings.get(e))
+            for e, c in self.connections.items()
         ]
         slots = max([1, *(each.longest for each in projections)]) + 1
         if slots * count * sum(cells[each.cells].n for each in channels) * 4 > _LONGEST:
@@ -269,6 +263,8 @@ class RingLoop:
         if injected:
             flat["injected"] = _spread(sum(injected[1:], injected[0]).detach().to(self.real), population.shape)  # pyright: ignore
         soft = getattr(neuron, "soft_reset", False)
+        if (membrane := membrane_of(population, dt)) is not None:
+            flat["membrane"] = membrane.to(self.real)
         return RingCells(n, model, rows[:, :n], soft_reset=soft, before=fired, **flat)
 
     def _channels(
@@ -323,9 +319,11 @@ class RingLoop:
         current = state.dendrite.get(name)
         start = torch.zeros(batch, n, dtype=self.real) if current is None else _flat(current.to(self.real), batch)
         factor = compartment.factor(population.neuron, dt=dt)
-        keep = decay_factor(compartment.tau_syn, dt=dt)
-        spread = [None if each is None else _spread(each.to(self.real), population.shape) for each in (keep, factor)]
-        return Channel(place, start, *spread, outside=outside, draws=tuple(draws))
+        constants = decay_factor(compartment.tau_syn, dt=dt), factor, getattr(compartment, "reversal", None)
+        keep, factor, reversal = (
+            None if each is None else _spread(each.to(self.real), population.shape) for each in constants
+        )
+        return Channel(place, start, keep, factor, outside=outside, draws=tuple(draws), reversal=reversal)
 
     def _arrivals(self, drive: PoissonDrive, state: Any, shape: torch.Size, dt: float) -> Arrivals:
         table, row = drive.thresholds(dt=dt)

@@ -243,10 +243,8 @@ class Container(Storable):
             check_fit(made_synapse, s, t, sender, receiver)
             negative = bool(sender.inhibitory if inhibitory is None else inhibitory)
             given = options.get("weight") is not None or isinstance(synapse, nn.Module)
-            opens = opens_conductance(receiver, compartment)
-            if opens:
-                weighed = made_synapse if given else None
-                check_conductance(weighed, compartment, receiver, source=s, inhibitory=negative)
+            if opens := opens_conductance(receiver, compartment):
+                check_conductance(made_synapse if given else None, compartment, receiver, source=s, inhibitory=negative)
             elif negative and given:
                 check_magnitudes(made_synapse, s)
             elif isinstance(options.get("weight"), int | float | Distribution):
@@ -338,9 +336,10 @@ class Container(Storable):
         }
         if not found:
             known = [path for path, module in self.named_modules() if hasattr(module, "enabled")]
+            cells = " Populations are silenced by their connections." if self.find(what) else ""
             raise ValueError(
                 f"Expected something that can be switched (a behavior, a connection, an input population), got "
-                f"{what!r}.{nearest(str(what), known)}"
+                f"{what!r}.{cells}{nearest(str(what), known)}"
             )
         for module in found.values():
             module.enabled = on  # pyright: ignore[reportArgumentType]

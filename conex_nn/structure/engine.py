@@ -193,7 +193,7 @@ class _Chunk:
         for edge in (*part.outer, *part.inner, *part.streamed):
             if (learner := self.learning.sequences.get(edge.name)) is not None:
                 pre, post = self.sequences[edge.source], self.sequences[edge.target]
-                v = self._potential(edge.target) if learner.rule.reads_v else None
+                v = torch.stack(self.potentials[edge.target]) if learner.rule.reads_v else None
                 self.connections[edge.name] = learner.see(pre, post, v, self.connections[edge.name])
 
     def _arrive(self, edges: set[Edge], part: Part, arrivals: dict[str, dict[str, Tensor]]) -> None:
@@ -390,10 +390,6 @@ class _Chunk:
                 other(step)
 
         return observe
-
-    def _potential(self, path: str) -> Tensor:
-        """Return the potentials of a population after each step so far."""
-        return torch.stack(self.potentials[path])
 
     def _silence(self, population: Population, steps: int) -> Tensor:
         """Return no current at all, in the shape of what a population would be given."""

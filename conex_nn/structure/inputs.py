@@ -9,6 +9,7 @@ from torch.utils._pytree import tree_leaves
 from conex_nn.structure.addresses import nearest, population_paths
 from conex_nn.structure.container import Container
 from conex_nn.structure.engine import Network, NetworkState
+from conex_nn.structure.population import Population
 
 __all__ = ["by_address", "check_inputs", "check_state", "clock_of"]
 
@@ -104,8 +105,9 @@ def _batch(state: NetworkState, network: Network) -> torch.Size:
 
 
 def _like(network: Network) -> Tensor:
-    """Return something of the dtype and on the device of a network."""
-    modules = (*network.connections.values(), *network.populations.values())
+    """Return something of the dtype and on the device of a network: those of its neurons; weights may be in half."""
+    neurons = [each.neuron for each in network.populations.values() if isinstance(each, Population)]
+    modules = (*neurons, *network.connections.values(), *network.populations.values())
     tensors = (x for module in modules for x in (*module.parameters(), *module.buffers()) if x.is_floating_point())
     return next(tensors, torch.zeros(()))
 

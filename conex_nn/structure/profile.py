@@ -99,7 +99,11 @@ class Profile:
             line = f"{cost.kind:10}  {cost.name:{wide}}  {cost.calls:6}"
             line += "".join(f"  {time:6.1f} ms" for time in times)
             lines.append(f"{line}  {cost.memory:6.1f} MiB  {100 * share:4.1f} %  {100 * so_far:4.0f} %")
-        return "\n".join([*lines, f"{self.total:.1f} ms in all"])
+        kinds = dict.fromkeys(cost.kind for cost in self.costs)
+        shares = {kind: sum(cost.time for cost in self.costs if cost.kind == kind) for kind in kinds}
+        spent = sorted(shares.items(), key=lambda each: -each[1])
+        said = ", ".join(f"{kind} {100 * time / (self.total or 1):.0f} %" for kind, time in spent)
+        return "\n".join([*lines, f"{self.total:.1f} ms in all" + (f": {said}" if said else "")])
 
 
 @contextmanager

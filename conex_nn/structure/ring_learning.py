@@ -42,7 +42,7 @@ def plan_of(connection: Connection, like: Tensor) -> LearningPlan | str:
         return "learns at every step in several processes, which have to agree on each"
     if getattr(synapse, "mask", None) is not None:
         return "learns, and some pairs of its neurons have no synapse; make it a Sparse"
-    plan = LearningPlan.of(rule, synapse, magnitudes=connection.inhibitory, delays=True)
+    plan = LearningPlan.of(rule, synapse, magnitudes=connection.magnitudes, delays=True)
     if plan is None:
         return f"learns by {rule}, or has weights, that the kernel does not know"
     return "normalises its weights at every change, which concerns all of a neuron" if plan.normalises else plan

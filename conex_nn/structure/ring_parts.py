@@ -6,7 +6,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from conex_nn.dendrites import Drive
+from conex_nn.dendrites import Conductance, Drive
+from conex_nn.dendrites.compartment import capacitance, constant
+from conex_nn.functional import mean_decay
 from conex_nn.kernels import RingCells
 from conex_nn.neurons import AELIF, ELIF, IF, LIF, ConstantDrive, Izhikevich, PoissonDrive
 from conex_nn.structure.connection import Connection
@@ -14,7 +16,9 @@ from conex_nn.structure.population import PopulationState
 from conex_nn.surrogate import Surrogate
 from conex_nn.synapses import Dense, OneToOne, Sparse
 
-__all__ = ["MODELS", "backgrounds", "driven", "dtypes_of", "knows_cells", "moved", "objection", "weights_of"]
+__all__ = [
+    "MODELS", "backgrounds", "driven", "dtypes_of", "knows_cells", "membrane_of", "moved", "objection", "weights_of",
+]  # fmt: skip
 
 MODELS = {LIF: "lif", IF: "lif", ELIF: "exponential", AELIF: "exponential", Izhikevich: "izhikevich"}
 """Models of neurons, by the kernel's names for what they need."""
@@ -22,11 +26,12 @@ _FARTHEST = 32767
 """Steps that the kernel can tell single edges apart by."""
 
 
-def knows_cells(population: Any) -> bool:
+def knows_cells(population: Any, *, on_gpu: bool = False) -> bool:
     """Whether a population is of neurons that the kernel knows, to which nothing that it does not know happens.
 
     Args:
         population: A population.
+        on_gpu: Whether it is that of the GPU, which knows currents only.
 
     Example:
         >>> from conex_nn.structure.population import Population
@@ -37,6 +42,8 @@ def knows_cells(population: Any) -> bool:
     ours = type(neuron) in MODELS and isinstance(neuron.spike_fn, Surrogate) and not neuron._noisy
     arrives = {(type(each), each.compartment) for each in backgrounds(population)}
     drives = driven(population)
+    if on_gpu and any(type(population.dendrite.compartments[name]) is Conductance for name in drives):
+        return False
     fits = arrives <= {(ConstantDrive, None), *((kind, at) for kind in (ConstantDrive, PoissonDrive) for at in drives)}
     return ours and fits and not population._active() and bool(drives)
 
@@ -71,7 +78,7 @@ def objection(connection: Connection, target: Any) -> str | None:
 
 
 def driven(population: Any) -> list[str]:
-    """Return the compartments whose current goes into the membrane whatever its potential.
+    """Return the compartments whose current goes into the membrane whatever its potential, or opens a conductance.
 
     Args:
         population: A population.
@@ -81,7 +88,36 @@ def driven(population: Any) -> list[str]:
         >>> driven(Population(2, LIF()))
         ['proximal']
     """
-    return [name for name, compartment in population.dendrite.compartments.items() if type(compartment) is Drive]
+    return [
+        name
+        for name, each in population.dendrite.compartments.items()
+        if type(each) is Drive or (type(each) is Conductance and each.tau_syn is not None)
+    ]
+
+
+def membrane_of(population: Any, dt: float) -> Tensor | None:
+    """Return what the kernel has to know of a membrane in which conductances open; None where it is nothing.
+
+    Args:
+        population: The population.
+        dt: Length of a step [ms].
+
+    Example:
+        >>> from conex_nn.dendrites import Dendrite
+        >>> from conex_nn.structure.population import Population
+        >>> dendrite = Dendrite({"exc": Conductance(0.0, tau_syn=5.0)})
+        >>> membrane_of(Population(2, LIF(tau_mem=10.0), dendrite=dendrite), 1.0).flatten()
+        tensor([0.1000, 0.1000, 0.1000, 0.0000, 0.9516])
+    """
+    neuron, parts = population.neuron, population.dendrite.compartments.values()
+    if neuron.method != "exact" or not any(type(each) is Conductance for each in parts):
+        return None
+    own, tau = capacitance(neuron), getattr(neuron, "tau_mem", None)
+    leaks = (torch.zeros_like(own),) * 3 if tau is None else (dt / tau, own / tau, constant(neuron, "v_rest"))
+    closed, leak, v_rest = leaks
+    rows = torch.broadcast_tensors(closed, dt / own, leak, v_rest, mean_decay(closed))
+    shape = rows[0].shape if rows[0].numel() == 1 else population.shape
+    return torch.stack([row.detach().expand(shape).reshape(-1) for row in rows])
 
 
 def backgrounds(population: Any) -> list[Any]:
@@ -99,7 +135,7 @@ def backgrounds(population: Any) -> list[Any]:
 
 
 def dtypes_of(connections: Iterable[Connection], populations: Iterable[Any]) -> set[torch.dtype]:
-    """Return the dtypes of constants and weights; the kernel reads all as one.
+    """Return the dtypes of constants and weights; the kernel reads all as one, but for half weights of a GPU.
 
     Args:
         connections: That are taken in.
@@ -114,9 +150,13 @@ def dtypes_of(connections: Iterable[Connection], populations: Iterable[Any]) -> 
     arriving = [each for population in populations for each in backgrounds(population)]
     constants = [x for neuron in neurons for x in (*neuron.buffers(), *neuron.parameters())]
     synapses: list[Any] = [connection.synapse for connection in connections]
-    constants += [each.weight for each in synapses]
+    constants += [each.weight for each in synapses if not _half_on_gpu(each)]
     constants += [each.current if isinstance(each, ConstantDrive) else each.weight for each in arriving]
     return {x.dtype for x in constants if x.is_floating_point()}
+
+
+def _half_on_gpu(synapse: Any) -> bool:
+    return type(synapse) is Sparse and synapse.weight.is_cuda and synapse.weight.dtype == torch.bfloat16
 
 
 def weights_of(connection: Connection) -> Tensor:

@@ -194,5 +194,5 @@ def _check_modulators(net: Any, learning: Any) -> None:
         raise ValueError(
             f"Expected `modulators` for the rules that learn in train(), got none called "
             f"{', '.join(map(repr, dict.fromkeys(missing)))}: a simulation keeps no sequence to learn from later. Give "
-            "them, or simulate in `eval()`."
+            f"them, `simulate(..., modulators={{{missing[0]!r}: 1.0}})`, or simulate in `eval()`."
         )

@@ -85,12 +85,18 @@ def _connection(connection: Any) -> str:
     words += ["inhibitory"] if connection.inhibitory else []
     words += [f"gain {connection.gain:g}"] if connection.gain != 1 else []
     if (rule := connection.rule) is not None:
-        name = " -> ".join(type(link).__name__ for link in getattr(rule, "links", [rule]))
+        name = " -> ".join(_links(rule))
         where = "each step" if connection.when == "step" else "each sequence"
         also = " and by gradient" if weights and synapse.weight.requires_grad else ""
         words.append(f"learns by {name} {where}{also}" + ("" if rule.enabled else " (off)"))
     words += [] if connection.enabled else ["off"]
     return f"{connection.source} -> {connection.target}  {', '.join(words)}"
+
+
+def _links(rule: Any) -> list[str]:
+    """Return the names of the links of a chain, those of chains within it among them."""
+    links = getattr(rule, "links", None)
+    return [type(rule).__name__] if links is None else [name for link in links for name in _links(link)]
 
 
 def sketch(container: nn.Module) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -4,7 +4,7 @@ import math
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import Any
 
@@ -14,6 +14,8 @@ from conex_nn.training.classifier import SpikingClassifier
 from conex_nn.training.trainable import Trainable
 
 __all__ = ["contents", "of_the_run", "tested", "versions"]
+
+_OFTEN = 0.5  # share of steps with a spike, beyond which a layer can hardly say more
 
 
 def contents(
@@ -36,7 +38,8 @@ def contents(
         history: One mapping per epoch of training.
 
     Returns:
-        The figures of the test by their names without ``test/``, ``accuracy`` first, and what else was given.
+        The figures of the test by their names without ``test/``, ``accuracy`` first, what else was given, and ``notes``
+        on layers that are silent or fire nearly all the time, where there are such.
 
     Example:
         >>> import conex_nn as cx
@@ -53,6 +56,8 @@ def contents(
     report: dict[str, Any] = {"accuracy": figures.pop("accuracy", None)}
     report |= {name: value for name, value in figures.items() if not name.startswith("rate/")}
     report["rate"] = rates
+    if notes := [note for name, rate in rates.items() for note in _noteworthy(name, rate, dt=model.dt)]:
+        report["notes"] = notes
     if model.confusion is not None:
         counts = model.confusion
         shares = (counts.diagonal() / counts.sum(1)).tolist()  # NaN for a class without samples
@@ -61,6 +66,15 @@ def contents(
         }
         report["samples"] = int(counts.sum())
     return report | of_the_run(model, seconds=seconds, config=config, history=history)
+
+
+def _noteworthy(name: str, rate: float | None, *, dt: float) -> Iterator[str]:
+    """Say of a layer that tells nothing what would make it tell something."""
+    if rate == 0:
+        yield f"{name} is silent: it needs more input, or a larger `gain` of what reaches it"
+    elif rate is not None and rate * dt / 1000 > _OFTEN:
+        share = f"{rate * dt / 1000:.0%}"
+        yield f"{name} fires in {share} of all steps: it needs less input, or a smaller `gain` of what reaches it"
 
 
 def tested(logged: Mapping[str, float]) -> dict[str, float | None]:

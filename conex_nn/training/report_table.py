@@ -52,6 +52,8 @@ def table(report: Mapping[str, Any]) -> Table:
     if per_class:
         worst = sorted(per_class, key=per_class.__getitem__)[:3]
         laid_out.add_row("hardest classes", ", ".join(f"{name} {per_class[name]:.1%}" for name in worst))
+    if notes := report.get("notes"):
+        laid_out.caption, laid_out.caption_justify = "\n".join(notes), "left"
     return laid_out
 
 

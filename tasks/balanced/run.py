@@ -90,10 +90,11 @@ def main(config: Config) -> dict[str, Any]:
         figures[name], found = run(name, config)
         draw(left, right, name, found)
     figure.savefig(config.out / "activity.png", dpi=150)
-    beside = REFERENCE if config.scale == REFERENCE_SCALE else {}
+    of_size = (*BENCHMARKS, *(REGIMES if config.scale == REFERENCE_SCALE else ()))
+    beside = {name: found for name, found in REFERENCE.items() if name in of_size}
     report = {
         "networks": figures,
-        "nest": {name: beside[name]._asdict() for name in figures if name in beside},
+        "reference": {name: beside[name]._asdict() for name in figures if name in beside},
         "config": {name: str(value) for name, value in asdict(config).items()},
         "seed": config.seed,
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "conex_nn": cx.__version__},
@@ -135,10 +136,10 @@ def show(figures: dict[str, dict[str, float]], *, beside: dict[str, Reference]) 
 
     Args:
         figures: Of each network.
-        beside: What NEST found.
+        beside: What other simulators found.
     """
-    table = Table(title="Balanced networks, excitatory cells")
-    for heading in ("", "rate [Hz]", "NEST", "CV", "NEST", "synchrony", "built [s]", "s/s"):
+    table = Table(title="Balanced networks, excitatory cells; reference: NEST, of COBA Brian2")
+    for heading in ("", "rate [Hz]", "reference", "CV", "reference", "synchrony", "built [s]", "s/s"):
         table.add_column(heading, justify="right" if heading else "left")
     for name, f in figures.items():
         rate, cv = (f"{beside[name].rate:.2f}", f"{beside[name].cv:.3f}") if name in beside else ("", "")

@@ -25,9 +25,9 @@ class Config:
     """Sizes: small, large, conv, huge of `train`; single, batch, learn of `column`; those of
     `plasticity` are in its table; 100 and 256 of `rates`; poisson, latency of `data`. Default all but huge."""
     epochs: int | None = None
-    """Turns that each contestant takes; by default 5, of `data` 1 [1]."""
-    steps: int = 5
-    """Steps of a turn [1]."""
+    """Turns that each contestant takes; by default 5, of `scale` 3, of `data` 1 [1]."""
+    steps: int | None = None
+    """Steps of a turn; by default 5, of `scale` 1 [1]."""
     quick: bool = False
     """Only show that it runs: the smallest size, one turn."""
     data_root: Path = Path("data")
@@ -47,7 +47,11 @@ def main(name: str, config: Config) -> None:
     if unknown := set(config.cases) - set(suite.cases):
         raise ValueError(f"Expected `cases` to be among {', '.join(suite.cases)}, got {', '.join(sorted(unknown))}.")
     begin = time.perf_counter()
-    cases, rounds, steps = list(config.cases or suite.default), config.epochs or 5, config.steps
+    cases, rounds, steps = (
+        list(config.cases or suite.default),
+        config.epochs or suite.rounds,
+        config.steps or suite.steps,
+    )
     if config.quick:
         cases, rounds, steps = [suite.quick], 1, 2
     config.out.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""What NEST makes of Brunel's regimes: the figures that ``tasks.balanced`` shows beside ours.
+"""What NEST makes of Brunel's regimes, and Brian2 of COBA: the figures that ``tasks.balanced`` shows beside ours.
 
 ``uv run --group bench python -m tasks.bench.regimes --scale 0.2 --seeds 3``
 """
@@ -12,7 +12,8 @@ import torch
 
 import conex_nn as cx
 from tasks.balanced.brunel import REGIMES
-from tasks.bench import in_nest
+from tasks.balanced.vogels_abbott import Coba
+from tasks.bench import in_brian, in_nest
 from tasks.command_line import parse
 
 __all__ = ["Config", "Figures", "figures"]
@@ -23,7 +24,7 @@ class Config:
     """Which networks, and for how long."""
 
     networks: tuple[str, ...] = tuple(REGIMES)
-    """Among SR, SI-fast, AI and SI-slow."""
+    """Among SR, SI-fast, AI and SI-slow, and COBA."""
     scale: float = 1.0
     """Part of the cells, and of the synapses of each [1]."""
     duration: float = 1000.0
@@ -44,13 +45,16 @@ class Figures(NamedTuple):
 
 
 def figures(name: str, config: Config, *, seed: int) -> Figures:
-    """Run a regime in NEST.
+    """Run a regime in NEST, or COBA in Brian2.
 
     Args:
         name: Of the regime.
         config: Its scale, and for how long.
-        seed: Seed of all that NEST draws [1].
+        seed: Seed of all that is drawn [1].
     """
+    if name == "COBA":
+        excitatory = in_brian.coba(Coba(), transient=config.transient, duration=config.duration, dt=0.1, seed=seed)
+        return Figures(float(cx.recording.rate(excitatory).mean()), float(cx.recording.cv(excitatory).nanmean()))
     regime = REGIMES[name].scaled(config.scale)
     nest, cells = in_nest.balanced_network(regime, threads=torch.get_num_threads(), dt=0.1, seed=seed)
     excitatory, _ = in_nest.measured(nest, cells, transient=config.transient, duration=config.duration)

@@ -49,8 +49,8 @@ class Scale:
 
 CASES = {
     "tiny": Scale(name="microcircuit at 2 %", scale=0.02, background=1.3),
-    "0.1": Scale(name="microcircuit at 10 %", scale=0.1, background=1.1, time=10000),  # with less it would fall silent
-    "0.5": Scale(name="microcircuit at 50 %", scale=0.5, time=10000),
+    "0.1": Scale(name="microcircuit at 10 %", scale=0.1, background=1.1, time=5000),  # with less it would fall silent
+    "0.5": Scale(name="microcircuit at 50 %", scale=0.5, time=5000),
     "1.0": Scale(name="microcircuit, whole", scale=1.0),
     "cuba": Scale(name="CUBA, 4000 neurons", time=10000),
     "static": Scale(name="Brunel, 12 500 neurons", plastic=False),

@@ -35,6 +35,10 @@ class Suite:
     """Contestants whose floor is not the matrix products."""
     absent: Callable[[str, Any], bool] = lambda name, size: False
     """Whether a contestant has nothing to do at a size."""
+    rounds: int = 5
+    """Turns that each contestant takes unless told otherwise [1]."""
+    steps: int = 5
+    """Calls of a turn unless told otherwise [1]."""
     whole_memory: bool = False
     """Whether memory is that of the whole process, with the network in it, instead of what a call takes."""
 
@@ -95,7 +99,7 @@ SUITES = {
     ),
     "scale": Suite(
         name="scale",
-        title="Networks at scale, steps of 0.1 ms; seconds for a second of the network's time",
+        title="Networks at scale, steps of 0.1 ms, three calls of T steps; seconds for a second of the network's time",
         cases=scale.CASES,
         contestants=scale.CONTESTANTS,
         peers=("nest", "brian2"),
@@ -104,6 +108,8 @@ SUITES = {
         unit="s/s",
         calls=lambda size: size.milliseconds,
         absent=scale.absent,
+        rounds=3,  # NEST takes many seconds for a call
+        steps=1,
         whole_memory=True,
     ),
 }

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+import conex_nn as cx
 from conex_nn.neurons import AELIF, LIF, Neuron, ThresholdState
 from conex_nn.testing import check_module
 
@@ -33,8 +34,33 @@ def test_a_model_without_a_step():
         class State(NamedTuple):
             v: Tensor
 
-    with pytest.raises(TypeError, match="Expected Empty to define `step"):
+    with pytest.raises(TypeError, match=r"Expected Empty to define `step.*or `charge` and `fire`"):
         Empty()(torch.ones(2, 3))
+
+
+def test_a_model_of_two_halves_has_a_step_and_winners():
+    class Halves(Neuron):
+        class State(NamedTuple):
+            v: Tensor
+
+        def __init__(self):
+            super().__init__()
+            self.register_buffer("v_threshold", torch.tensor([1.0]))
+            self.register_buffer("v_reset", torch.tensor([0.0]))
+
+        def charge(self, current, state, *, dt=1.0):
+            return state.v + dt * current
+
+        def fire(self, v, state, *, dt=1.0):
+            spikes = (v >= self.v_threshold).to(v.dtype)
+            return spikes, self.State(torch.where(spikes > 0, self.v_reset, v))
+
+    spikes, state = Halves()(torch.tensor([[0.4], [0.4], [0.4]]), dt=2.0)
+    assert spikes.flatten().tolist() == [0, 1, 0]
+    assert state.v.item() == pytest.approx(0.8)
+    net = cx.Population(3, Halves(), winners=cx.KWinners(1))
+    spikes, _ = net({"proximal": torch.tensor([[1.5, 2.0, 0.4]])})
+    assert spikes.tolist() == [[0, 1, 0]]
 
 
 @pytest.mark.parametrize("dt", [0.0, -1.0, float("nan")])

@@ -189,3 +189,13 @@ def test_the_threshold_of_bcm_is_slow_state():
     assert torch.equal(again.theta, first)
     with pytest.raises(ValueError, match="Give each synapse a rule of its own"):
         rule.update(nn.Linear(2, 3), None, spikes, torch.ones(3, 1, 3))
+
+
+def test_terms_without_the_state_after_them():
+    class Forgets(Rule):
+        def terms(self, seen, state):
+            return [Term(seen.pre, seen.post)]
+
+    spikes = torch.ones(3, 1, 2)
+    with pytest.raises(TypeError, match=r"`terms` of Forgets to return its terms and the state after them.*got a list"):
+        Forgets().update(nn.Linear(2, 2), None, spikes, spikes)

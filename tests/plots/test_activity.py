@@ -323,3 +323,11 @@ def test_traces_of_what_is_not_a_number_and_of_one_step():
     assert torch.tensor(whole.get_ylim()).isfinite().all()
     plots.traces(torch.full((5, 2), torch.nan))
     assert len(plots.traces(torch.rand(1, 3)).lines) == 4  # and no warning
+
+
+def test_traces_of_a_simulation_have_its_time():
+    net = cx.Neocortex(v1=cx.Population(3, cx.LIF(), background=cx.ConstantDrive(2.0)), dt=0.5)
+    run = net.simulate("20 ms", record={"v1": ["spikes", "v"]}, every="1 ms")
+    ax = plots.traces(run, neurons=[1])
+    assert ax.lines[0].get_xdata().tolist() == list(range(20))
+    torch.testing.assert_close(torch.as_tensor(ax.lines[0].get_ydata()), run["v1.v"][:, 1])

@@ -143,3 +143,10 @@ def test_confusion_of_many_classes_names_some_and_says_so():
     assert (len(names), names[0], names[-1]) == (30, "0", "99")
     assert ax.get_ylabel() == "true class (30 of 100 named)"
     assert confusion(torch.eye(30)).get_xlabel() == "predicted class"
+
+
+@pytest.mark.parametrize("draw", [plots.network, plots.schematic])
+def test_a_network_itself_is_not_its_sketch(draw):
+    with pytest.raises(TypeError, match=r"got Linear\. Draw a network by `plots\.\w+\(\*structure\.sketch\(net\)\)`"):
+        draw(torch.nn.Linear(2, 2))
+    assert draw([{"address": "v1.exc", "neurons": 9, "kind": "excitatory"}]).texts

@@ -245,3 +245,14 @@ def test_without_matplotlib():
     )
     done = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, check=False)
     assert done.stdout.startswith("Expected matplotlib to be installed, which conex_nn.plots draws with: `uv pip")
+
+
+def test_a_schematic_says_which_arrows_inhibit():
+    net = column()
+    assert "from inhibitory cells" not in _legend(plots.schematic(*cx.structure.sketch(net)))
+    net.connect("v1.l23.inh", "v1.l5.exc", cx.Dense)
+    assert _legend(plots.schematic(*cx.structure.sketch(net)))[-1] == "from inhibitory cells"
+
+
+def _legend(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]

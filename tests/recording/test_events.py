@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+import conex_nn as cx
 from conex_nn.recording import (
     Events,
     avalanches,
@@ -97,3 +98,10 @@ def test_nothing_dense_is_made():
 def test_a_width_that_does_not_fit():
     with pytest.raises(ValueError, match=r"`width` to be at most the 200.5 ms that there are \[ms\], got 300"):
         spike_counts(EVENTS, width=300.0)
+
+
+def test_a_simulation_is_analysed_by_its_events():
+    run = cx.Neocortex(v1=cx.Population(3, cx.LIF())).simulate(20)
+    with pytest.raises(TypeError, match=r"tensor or as events, got Simulation; .*`\.events\[address\]`"):
+        cv(run)
+    assert cv(run.events["v1"]).isnan().all()

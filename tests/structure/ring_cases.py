@@ -109,7 +109,7 @@ def widths() -> tuple[list[RingCells], list[Channel], list[Projection], list[Pro
         RingCells(4, "lif", rows, torch.zeros(2, 4), torch.zeros(2, 4), before=past),
         RingCells(3, "lif", rows, torch.zeros(2, 3), torch.zeros(2, 3), before=None),
     ]
-    channels = [Channel(1, outside=torch.full((1, 2, 4), 0.25).expand(8, 2, 4)), Channel(2)]
+    channels = [Channel(1, outside=torch.full((1, 2, 4), 0.25).expand(10, 2, 4)), Channel(2)]
     begins, short = torch.tensor([0, 2, 2, 5]), torch.tensor([0, 1, 3, 4, 6], dtype=torch.int32)
     targets, weight = torch.tensor([0, 3, 1, 1, 2]), torch.tensor([0.5, 1.0, 2.0, -0.25, 0.75])
     delays, more = torch.tensor([0, 1, 0, 2, 1]), torch.tensor([0, 2, 1, 0, 1, 2])
@@ -133,7 +133,7 @@ def check_widths(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
     found = []
     for each in (_run_cpu, run):
         cells, channels, links, probes = widths()
-        options = {"steps": 8, "batch": 2, "dt": 1.0, "real": torch.float32, "before": 2, "probes": probes}
+        options = {"steps": 10, "batch": 2, "dt": 1.0, "real": torch.float32, "before": 2, "probes": probes}
         fired, seen = each(cells, channels, links, **options)
         found.append((fired[1:], seen, [population.v for population in cells[1:]]))
     if not all(len(fired.step) for fired in found[0][0]):
@@ -142,16 +142,21 @@ def check_widths(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
 
 
 def check_refusals(run: Callable[..., Any]) -> None:
-    """Raise unless a weight that is not finite is an error."""
+    """Raise unless a weight that is not finite is an error, and a connection that learns."""
     rows = torch.tensor([[0.5], [1.0], [0.0], [1.0], [0.0], [0.0]])
-    cells, link = RingCells(2, "lif", rows, torch.zeros(1, 2), torch.zeros(1, 2)), torch.tensor([1.0, float("nan")])
-    try:
-        run([cells], [Channel(0)], [Projection(0, 0, link, 1)], steps=1, batch=1, dt=1.0, real=torch.float32)
-    except ValueError as error:
-        if "finite weights [nA] and spikes [1]" not in str(error):
-            raise AssertionError(str(error)) from error
-    else:
-        raise AssertionError("a weight that is not a number was taken")
+    cells, weight = RingCells(2, "lif", rows, torch.zeros(1, 2), torch.zeros(1, 2)), torch.tensor([1.0, float("nan")])
+    learning: Any = object()
+    for link, said in (
+        (Projection(0, 0, weight, 1), "finite weights [nA] and spikes [1]"),
+        (Projection(0, 0, torch.ones(2), 1, learning=learning), "do not learn, on a GPU"),
+    ):
+        try:
+            run([cells], [Channel(0)], [link], steps=1, batch=1, dt=1.0, real=torch.float32)
+        except ValueError as error:
+            if said not in str(error):
+                raise AssertionError(str(error)) from error
+        else:
+            raise AssertionError(f"taken, what was to be refused: {said}")
 
 
 def check_draws(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
@@ -171,6 +176,24 @@ def check_draws(run: Callable[..., tuple[list[Fired], list[Tensor]]]) -> None:
     if len(found[0].unique()) < 5:
         raise AssertionError("hardly anything arrived: it tests nothing")
     assert_close(found[1], found[0], rtol=0, atol=0)
+
+
+def check_half(*, device: str = "cuda") -> None:
+    """Raise unless weights in half precision, whose sums are exact here, are those of the step loop."""
+    found = []
+    for by_events, there in ((False, "cpu"), (True, device)):
+        torch.manual_seed(0)
+        net = cx.Neocortex(eye=cx.PoissonInput(20, rate=100.0, seed=0), exc=cx.Population(30, cx.IF(capacitance=1.0)))
+        for source, most in (("eye", 64), ("exc", 16)):
+            edges, weight = (torch.randint(20, (90,)), torch.randint(30, (90,))), torch.randint(1, most, (90,)) / 64
+            net.connect(source, "exc", cx.Sparse, edges=edges, weight=weight.bfloat16(), multapses=True)
+        net.by_events = by_events
+        found.append(net.to(there).simulate(60, batch=2, progress=False).events["exc"])
+    expected, got = found
+    if len(expected) < 100:
+        raise AssertionError(f"{len(expected)} spikes: it tests nothing")
+    for name in ("time", "sample", "neuron"):
+        assert_close(getattr(got, name), getattr(expected, name))
 
 
 def check_repeats(*, device: str = "cuda", n: int = 20_000, steps: int = 500) -> None:

@@ -306,3 +306,8 @@ def test_what_connect_returns_is_a_switch():
     assert net.switch(path.rpartition(".")[0], on=True) == [path]
     assert synapsis.enabled
     assert net(torch.ones(4, 1, 2))[0]["v1"].any()
+
+
+def test_a_population_is_no_switch():
+    with pytest.raises(ValueError, match=r"got 'v1'\. Populations are silenced by their connections\."):
+        cx.Neocortex(v1=cx.Population(3, cx.IF())).switch("v1", on=False)

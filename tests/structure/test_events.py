@@ -91,3 +91,9 @@ def test_what_are_no_events(fields, error, message):
     Events(**good, steps=5, shape=(3,))
     with pytest.raises(error, match=message):
         Events(**{**good, "steps": 5, "shape": (3,), **fields})
+
+
+def test_dense_spikes_are_made_where_they_are_wanted():
+    events = Events.of(torch.eye(4))
+    assert events.dense(torch.float64, torch.device("meta")).device.type == "meta"
+    assert events.dense().device.type == "cpu"

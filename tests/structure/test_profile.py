@@ -112,7 +112,7 @@ def test_a_table_names_what_the_share_is_of():
     assert head.split() == ["part", "name", "calls", "forward", "backward", "memory", "share", "so", "far"]
     assert first.split()[:3] == ["population", "v1", "2"]
     assert "60.0 %" in first
-    assert last == "100.0 ms in all"
+    assert last == "100.0 ms in all: population 60 %, connection 30 %, outside 10 %"
     profile.costs = [Cost("rule", "r", 1, 1.0, 1.0, 5.0, 0.0)]
     assert (profile.total, "device" in str(profile)) == (5, True)
     with pytest.raises(ValueError, match=r"`share` from 0 to 1 \[1\], got 95"):

@@ -160,6 +160,15 @@ def test_what_learns_has_a_weight_for_every_edge(when):
         assert_close(one.weight, other.weight, rtol=0, atol=0)
 
 
+def test_a_network_is_of_the_precision_of_its_neurons_whatever_that_of_its_weights():
+    net = cx.Neocortex(a=cx.PoissonInput(20, rate=300.0, seed=0), b=cx.Population(10, cx.LIF()))
+    net.connect("a", "b", cx.Sparse, number=90, weight=cx.Uniform(1.0, 2.0), dtype=torch.bfloat16)
+    currents = []
+    net.connections["a_to_b"].only.register_forward_hook(lambda _, __, found: currents.append(found[0]))
+    net.eval().simulate(20, progress=False)
+    assert {each.dtype for each in currents} == {torch.float32}
+
+
 def test_negative_weights_from_what_is_not_inhibitory():
     net = network(number=60, weight=0.5)
     for weight in (-0.5, cx.Normal(0.1, 0.5)):

@@ -3,6 +3,7 @@
 import torch
 
 import conex_nn as cx
+from conex_nn.plasticity import Clip, chain
 
 
 def test_populations_connections_shapes_and_counts():
@@ -62,3 +63,9 @@ def test_delays_are_said():
     net = cx.Neocortex(eye=cx.InputLayer(3), a=cx.Population(3, cx.LIF()))
     net.connect("eye", "a", cx.OneToOne, axon_delay=torch.tensor([0, 4, 2]), dendrite_delay=2)
     assert "latency 1, 3 weights, axon_delay 0 to 4, dendrite_delay 2" in str(net)
+
+
+def test_a_chain_in_a_chain_is_named_by_its_links():
+    net = cx.Neocortex(retina=cx.InputLayer(2), v1=cx.Population(3, cx.LIF()))
+    net.connect("retina", "v1", cx.Dense, rule=chain(cx.RSTDP(), Clip(0, 1)), init=torch.nn.init.uniform_)
+    assert "learns by STDP -> Modulated -> Clip each sequence" in str(net)

@@ -1,4 +1,4 @@
-"""tasks.balanced: Brunel's network and the CUBA benchmark are what they are said to be."""
+"""tasks.balanced: Brunel's network and the benchmarks CUBA and COBA are what they are said to be."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from tasks.balanced import run as task
 from tasks.balanced.brunel import REGIMES, Regime, brunel
 from tasks.balanced.reference import REFERENCE, REFERENCE_SCALE
 from tasks.balanced.run import Config
-from tasks.balanced.vogels_abbott import Cuba, cuba
+from tasks.balanced.vogels_abbott import Coba, Cuba, coba, cuba
 
 
 def test_numbers_of_the_regimes():
@@ -57,6 +57,31 @@ def test_cuba_is_as_published():
     assert found.events["layer.inh"].shape == (800,)
 
 
+def test_coba_keeps_itself_going():
+    torch.manual_seed(0)
+    numbers = Coba()
+    net, state = coba(numbers, dt=0.1)
+    first = state.populations["layer.exc"]
+    assert first.neuron.v.mean() == pytest.approx(-65.0, abs=0.5)
+    assert {name: float(g.mean()) for name, g in first.dendrite.items()} == pytest.approx(
+        {"exc": 0.04, "inh": 0.2}, rel=0.05
+    )
+    assert first.dendrite["inh"].min() == 0
+    connections = net.all_connections().values()
+    assert sum(c.synapse.num_edges for c in connections) == pytest.approx(0.02 * 4000**2, rel=0.02)
+    assert {(c.source, c.compartment, c.scale) for c in connections} == {("exc", "exc", 1.0), ("inh", "inh", 1.0)}
+    found = net.eval().simulate("200 ms", state=state)
+    assert 15 < found.rates("100 ms")["layer.exc"] < 25  # Brian2: 19.3 Hz
+
+
+@pytest.mark.slow
+def test_coba_fires_as_in_brian():
+    found = [task.run("COBA", Config(seed=seed))[0] for seed in range(1, 7)]  # one second differs by 1 to 2 Hz
+    rate, cv = (sum(each[key] for each in found) / len(found) for key in ("rate", "cv"))
+    assert rate == pytest.approx(REFERENCE["COBA"].rate, rel=0.1)
+    assert cv == pytest.approx(REFERENCE["COBA"].cv, abs=0.05)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REGIMES)
 def test_regimes_are_those_of_nest(name):
@@ -87,8 +112,8 @@ def test_the_task_leaves_a_report(tmp_path):
 
 
 def test_options_out_of_range_are_refused():
-    with pytest.raises(ValueError, match="`networks` to be among SR, SI-fast, AI, SI-slow, CUBA, got COBA"):
-        Config(networks=("COBA",))
+    with pytest.raises(ValueError, match="`networks` to be among SR, SI-fast, AI, SI-slow, CUBA, COBA, got CO"):
+        Config(networks=("CO",))
     with pytest.raises(ValueError, match=r"`scale` to be above 0 and up to 1 \[1\], got 0"):
         Config(scale=0)
     with pytest.raises(ValueError, match=r"`duration` to be positive \[ms\], got -1"):

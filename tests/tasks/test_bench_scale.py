@@ -5,8 +5,9 @@ import shutil
 import pytest
 import torch
 
+import conex_nn as cx
 from tasks.balanced.brunel import REGIMES
-from tasks.balanced.vogels_abbott import Cuba
+from tasks.balanced.vogels_abbott import Coba, Cuba
 from tasks.bench import scale, worker
 from tasks.bench.elapsed import Elapsed
 from tasks.bench.measure import _Figures, _times_floor
@@ -22,7 +23,8 @@ def test_each_case_has_its_rival():
     assert not suite.takes_part("nest", "cuba")
     assert not suite.takes_part("nest", "plastic") and not suite.takes_part("brian2", "plastic")
     assert all(suite.takes_part("conex_nn", case) for case in suite.cases)
-    assert suite.calls(suite.cases["0.1"]) == pytest.approx(1000.0)  # steps of 0.1 ms
+    assert (suite.rounds, suite.steps) == (3, 1)
+    assert suite.calls(suite.cases["0.1"]) == pytest.approx(500.0)  # steps of 0.1 ms
 
 
 def test_a_suite_without_products_has_no_floor():
@@ -89,6 +91,20 @@ def test_brian_fires_as_published():
     seconds, rate = run()
     assert 0 < seconds < 60
     assert rate > 1
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # by the libraries that Brian2 is made of
+def test_brian_has_coba():
+    pytest.importorskip("sympy")
+    from tasks.bench import in_brian
+
+    try:
+        events = in_brian.coba(Coba(), transient=20.0, duration=30.0, dt=0.1, seed=1)
+    except ImportError:
+        pytest.skip("no Brian2, or no C++ compiler")
+    assert (events.steps, events.shape.numel(), events.dt) == (300, 3200, 0.1)
+    assert 5 < float(cx.recording.rate(events).mean()) < 40
 
 
 def test_cases_differ_in_what_they_are():

@@ -19,6 +19,7 @@ def test_what_is_no_news_is_not_said():
             assert not logger.getChild("utilities.rank_zero").isEnabledFor(logging.INFO)
             assert logger.isEnabledFor(logging.WARNING)
             warnings.warn("The 'train_dataloader' does not have many workers which may be a bottleneck.", stacklevel=1)
+            warnings.warn("The number of training batches (10) is smaller than the logging interval", stacklevel=1)
             warnings.warn("Checkpoint directory /runs exists and is not empty.", stacklevel=1)
             with pytest.raises(UserWarning, match="another"):
                 warnings.warn("another", stacklevel=1)

@@ -11,7 +11,9 @@ from lightning.pytorch.demos.boring_classes import BoringModel
 from torch import nn
 
 import conex_nn as cx
-from conex_nn.training import Report
+from conex_nn.training import Report, SpikingClassifier
+from conex_nn.training.report_contents import contents
+from conex_nn.training.report_table import table
 
 from .stripes import Stripes, classifier, trainer
 
@@ -81,3 +83,13 @@ def test_history_goes_on_after_resuming(tmp_path):
 def test_of_another_module(tmp_path):
     with pytest.raises(TypeError, match="to see a SpikingClassifier, got BoringModel"):
         trainer(tmp_path, callbacks=[Report(tmp_path)], limit_test_batches=1).test(BoringModel(), verbose=False)
+
+
+def test_a_layer_that_tells_nothing_is_a_note():
+    model = SpikingClassifier(cx.Sequential(nn.Linear(4, 2), cx.LIF()), num_classes=2, dt=2.0)
+    logged = {"test/rate/a": 0.0, "test/rate/b": 450.0, "test/rate/c": 20.0}
+    report = contents(model, logged, class_names=["x", "y"], seconds=1.0, config={}, history=[])
+    assert [note.partition(":")[0] for note in report["notes"]] == ["a is silent", "b fires in 90% of all steps"]
+    assert table(report).caption == "\n".join(report["notes"])
+    quiet = contents(model, {"test/rate/c": 20.0}, class_names=["x", "y"], seconds=1.0, config={}, history=[])
+    assert "notes" not in quiet

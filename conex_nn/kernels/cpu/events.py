@@ -304,7 +304,7 @@ def learning_loop(real):
                                 record = offset(records, which * of.LEARNER)
                                 remember(record, table, populations, t, q, batch, slots, width, lists, counts)
                         elif phase == 1:
-                            which, c = locate(records, learners, of.CHUNKS, q, False)
+                            which, c = locate(records, learners, of.CHUNKS, q, phase > 1)
                             if which < learners:
                                 record = offset(records, which * of.LEARNER)
                                 learn(
@@ -316,10 +316,10 @@ def learning_loop(real):
                                 if record[15] != 0:
                                     move_threshold(record, populations, c, t, batch, slots, width, lists, counts)
                         elif phase == 2:
-                            which, c = locate(records, learners, of.BLOCKS, q, True)
+                            which, c = locate(records, learners, of.BLOCKS, q, phase > 1)
                             factors(offset(records, which * of.LEARNER), c)
                         else:
-                            which, c = locate(records, learners, of.CHUNKS, q, True)
+                            which, c = locate(records, learners, of.CHUNKS, q, phase > 1)
                             scale(offset(records, which * of.LEARNER), c)
                         finish(shared)
                         q = begin + fetch_add(claim, 1)

@@ -59,7 +59,7 @@ def make_learning(real):
             for q in range(count):
                 i = types.int64(events[q])
                 downs[i] += pre[i] * d * (y[b * n + i] + shift)
-        touch(record, 0, ups, downs, sums, one, one, zero, inverse, n)
+        touch(record, types.int64(0), ups, downs, sums, one, one, zero, inverse, n)
 
     @sweep
     def scale_all(w, factor, least, most, n):
@@ -142,7 +142,7 @@ def make_learning(real):
         elif kind == 2:
             one_to_one(record, table, populations, t, batch, slots, width, lists, counts, sums, inverse, scratch)
         elif batch == 1:
-            d = signal(record, t, 0, 1)
+            d = signal(record, t, types.int64(0), batch)
             learn_one(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, scratch, d)
         else:
             signals = offset(scratch, 2 * record[of.AREA] + 2 * record[of.WIDE])

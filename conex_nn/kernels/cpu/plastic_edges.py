@@ -25,10 +25,11 @@ def make_edges(real, pre_of, post_of, signal, touch, touch_one):
 
     @inline
     def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse):
-        pre, events, _ = pre_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
-        post, fired, number = post_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
+        b, batch = types.int64(0), types.int64(1)  # bare numbers are types of their own to numba, which compiles twice
+        pre, events, _ = pre_of(record, table, populations, t, b, batch, slots, width, lists, counts)
+        post, fired, number = post_of(record, table, populations, t, b, batch, slots, width, lists, counts)
         x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
-        d, shift = signal(record, t, 0, 1), real(as_double(record[of.SHIFT]))
+        d, shift = signal(record, t, b, batch), real(as_double(record[of.SHIFT]))
         places = as_pointer(record[of.PLACES], types.int32)
         begins, ends_at = as_pointer(record[of.BEGINS], types.int32), as_pointer(record[of.ENDS_AT], types.int32)
         for k in range(places[c], places[c + 1]):
@@ -36,7 +37,7 @@ def make_edges(real, pre_of, post_of, signal, touch, touch_one):
             up, down = x[i] * d, pre[i] * d
             for e in range(begins[i], begins[i + 1]):
                 j = types.int64(ends_at[e])
-                touch_one(record, e, up * post[j], down * (y[j] + shift), sums, j, inverse)
+                touch_one(record, types.int64(e), up * post[j], down * (y[j] + shift), sums, j, inverse)
         onto = as_pointer(record[of.TARGET_BEGINS], types.int32)
         edges = as_pointer(record[of.EDGE_BY_TARGET], types.int32)
         sources = as_pointer(record[of.SOURCE_BY_TARGET], types.int32)

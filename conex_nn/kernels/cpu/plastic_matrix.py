@@ -25,8 +25,9 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, 
     @inline
     def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, scratch, d):
         n, m = record[of.SOURCES], record[of.TARGETS]
-        pre, events, _ = pre_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
-        post, fired, number = post_of(record, table, populations, t, 0, 1, slots, width, lists, counts)
+        b, batch = types.int64(0), types.int64(1)  # bare numbers are types of their own to numba, which compiles twice
+        pre, events, _ = pre_of(record, table, populations, t, b, batch, slots, width, lists, counts)
+        post, fired, number = post_of(record, table, populations, t, b, batch, slots, width, lists, counts)
         x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
         shift = real(as_double(record[of.SHIFT]))
         places = as_pointer(record[of.PLACES], types.int32)

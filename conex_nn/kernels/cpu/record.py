@@ -37,11 +37,12 @@ RING = {
     "cells": (
         "n", "first", "model", "rows", "period", "v", "left", "w", "currents", "soft", "channels", "channels_end",
         "given", "given_events", "given_values", "chunks", "chunks_end", "injected", "injected_period",
+        "membrane", "membrane_period",
         "traces", "traces_end", "last", "past", "past_words",
     ),
     "channel": (
         "n", "ring", "links", "links_end", "current", "keep", "keep_period", "factor", "factor_period", "outside",
-        "outside_stride", "draws", "draws_end",
+        "outside_stride", "draws", "draws_end", "reversal", "reversal_period",
     ),
     "link": (
         "source", "kind", "delay", "late", "weights", "weight_step", "begins", "long_begins", "targets", "wide_targets",

@@ -43,6 +43,7 @@ from conex_nn.kernels.cpu.ring_fields import (
 )
 from conex_nn.kernels.cpu.ring_learn import make_follow, make_learn
 from conex_nn.kernels.cpu.ring_send import make_send
+from conex_nn.kernels.cpu.ring_shunt import make_shunt
 from conex_nn.kernels.cpu.traces import make_list
 
 __all__ = ["run"]
@@ -53,7 +54,7 @@ def run(real, learns):
     (send, ready, span), list_events = make_send(real), make_list(real)
     (learn, carry, settle), follow = make_learn(real, span), make_follow(real)
     receive, start, clear = make_receive(real)
-    advance = make_advance(real)
+    shunt, advance = make_shunt(real), make_advance(real)
 
     @inline
     def collect(source, chunks, b, events, counts, total, fired):
@@ -130,10 +131,12 @@ def run(real, learns):
                     send(link, ring, stride, slots - 1, at, types.int64(fired[k]), size, low, high, m)
 
     @inline
-    def update(cells, channels, draws, t, b, begin, n, batch, slots, current, fired, drawn, dt):
-        start(cells, current, begin, n)
+    def update(cells, channels, draws, t, b, begin, n, batch, slots, current, opened, fired, drawn, dt):
+        start(cells, current, opened, begin, n)
         for c in range(cells[CHANNELS], cells[CHANNELS_END]):
-            receive(offset(channels, c * CHANNEL), draws, current, fired, drawn, t, b, batch, slots, begin, n)
+            channel = offset(channels, c * CHANNEL)
+            receive(channel, cells, draws, current, opened, fired, drawn, t, b, batch, slots, begin, n)
+        shunt(cells, current, opened, b, begin, n)
         advance(cells, current, fired, b, batch, begin, n, dt)
 
     @inline
@@ -190,9 +193,9 @@ def run(real, learns):
         place = fetch_add(offset(shared, 16), 1)
         own, draws = as_pointer(args[28], types.int32), as_pointer(args[29], types.int64)
         drawn = offset(as_pointer(args[30], types.int32), place * block)
+        current = offset(scratches, place * 3 * block)
+        fired, opened = offset(current, block), offset(current, 2 * block)
         learners, traces = as_pointer(args[31], types.int64), as_pointer(args[32], types.int64)
-        current = offset(scratches, place * 2 * block)
-        fired = offset(current, block)
         lists = offset(own, place * total)
         sends, updates = batch * channels_number * parts, batch * chunks[0]
         watched = populations if learns else 0  # sources whose spikes are known, as rules see them
@@ -218,8 +221,8 @@ def run(real, learns):
                                 forget(each, channels, t, b, chunk[1], chunk[2], batch, slots)
                             else:
                                 update(
-                                    each, channels, draws, t, b, chunk[1], chunk[2], batch, slots, current, fired,
-                                    drawn, dt,
+                                    each, channels, draws, t, b, chunk[1], chunk[2], batch, slots, current, opened,
+                                    fired, drawn, dt,
                                 )  # fmt: skip
                                 here = offset(events, b * total + each[FIRST] + chunk[1])
                                 number = list_events(fired, here, chunk[2])

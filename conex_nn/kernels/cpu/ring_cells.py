@@ -24,10 +24,13 @@ from conex_nn.kernels.cpu.ring_fields import (
     KEEP_PERIOD,
     LEFT,
     LIF,
+    MEMBRANE,
     MODEL,
     OUTSIDE,
     OUTSIDE_STRIDE,
     PERIOD,
+    REVERSAL,
+    REVERSAL_PERIOD,
     RING,
     ROWS,
     SAMPLES,
@@ -123,6 +126,19 @@ def make_receive(real):
             current[j] += factor * x
 
     @sweep
+    def conducting(
+        current, opened, ring, synaptic, v, keep, keep_step, factor, factor_step, reversal, reversal_step, n
+    ):
+        for j in range(n):
+            x = keep[j * keep_step] * synaptic[j] + ring[j]
+            x = choose(abs(x) < tiny, zero, x)
+            ring[j] = zero
+            synaptic[j] = x
+            g = factor[j * factor_step] * x
+            opened[j] += g
+            current[j] += g * (reversal[j * reversal_step] - v[j])
+
+    @sweep
     def add(ring, outside, n):
         for j in range(n):
             ring[j] += outside[j]
@@ -138,7 +154,9 @@ def make_receive(real):
             current[j] = injected[j * step]
 
     @inline
-    def start(cells, current, begin, n):
+    def start(cells, current, opened, begin, n):
+        if cells[MEMBRANE] != 0:
+            clear(opened, n)
         if cells[INJECTED] == 0:
             clear(current, n)
         elif cells[INJECTED_PERIOD] == 1:
@@ -147,7 +165,7 @@ def make_receive(real):
             fill(current, offset(as_pointer(cells[INJECTED], real), begin), 1, n)
 
     @inline
-    def receive(channel, draws, current, found, drawn, t, b, batch, slots, begin, n):
+    def receive(channel, cells, draws, current, opened, found, drawn, t, b, batch, slots, begin, n):
         m = channel[0]
         ring = offset(as_pointer(channel[RING], real), ((t & (slots - 1)) * batch + b) * m + begin)
         if channel[OUTSIDE] != 0:
@@ -161,7 +179,15 @@ def make_receive(real):
         keep, factor = as_pointer(channel[KEEP], real), as_pointer(channel[FACTOR], real)
         keep_step = 0 if channel[KEEP_PERIOD] == 1 else 1
         factor_step = 0 if channel[FACTOR_PERIOD] == 1 else 1
-        if keep_step == 0 and factor_step == 0:
+        if channel[REVERSAL] != 0:
+            reversal_step = 0 if channel[REVERSAL_PERIOD] == 1 else 1
+            reversal = offset(as_pointer(channel[REVERSAL], real), reversal_step * begin)
+            v = offset(as_pointer(cells[V], real), b * m + begin)
+            conducting(
+                current, opened, ring, synaptic, v, offset(keep, keep_step * begin), keep_step,
+                offset(factor, factor_step * begin), factor_step, reversal, reversal_step, n,
+            )  # fmt: skip
+        elif keep_step == 0 and factor_step == 0:
             alike(current, ring, synaptic, keep[0], factor[0], n)
         else:
             decaying(

@@ -23,7 +23,7 @@ __all__ = ["run"]
 
 _RECORDED = 32
 """Steps whose launches are recorded together."""
-_SPIKES = 1 << 24
+_SPIKES = 1 << 25
 """Spikes for which there is room before they are fetched, and steps at most."""
 _STEPS = 4096
 _BLOCK, _EDGES = 128, 256
@@ -47,6 +47,8 @@ def run(
     probes: Sequence[Probe] = (),
 ) -> tuple[list[Fired], list[Tensor]]:
     """Advance populations; ``conex_nn.kernels.ring_run`` says of what."""
+    if any(each.learning is not None for each in projections):
+        raise ValueError("Expected connections that do not learn, on a GPU; the step loop learns there.")
     device = next(each.v.device for each in cells if each.v is not None)
     options: dict[str, Any] = {"steps": steps, "batch": batch, "real": real, "device": device}
     tables = Tables(cells, channels, projections, probes, before=before, **options)
