@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from typing_extensions import override
 
-from conex_nn.kernels.again import MadeAgain, can_be_made_again
 from conex_nn.kernels.direct import plain
 from conex_nn.kernels.spare import Spare
 from conex_nn.neurons import IF, LIF, FromSnnTorch
@@ -242,16 +241,14 @@ class Sequential(nn.Sequential):
                 watch = None if returned else observe
                 return scan(lambda x, s: self.step(x, s, dt=dt), block, state, observe=watch)
             states: list[Any] = []
-            before, node = None, None
+            before: nn.Module | None = None
             for (name, module), inner in zip(self._modules.items(), state, strict=True):
                 if is_stateful(module):
                     hands_over = plain(block) and _hands_over(before, cast("nn.Module", module))
                     with Spare(block) if hands_over else contextlib.nullcontext():
                         block, inner = module(block, inner, dt=dt)
-                    node = block.grad_fn if plain(block) else None
                 else:
-                    block = _over_time(name, module, block, node)
-                    node = node if isinstance(module, nn.Flatten) else None
+                    block = _over_time(name, module, block)
                 states.append(inner)
                 before = cast("nn.Module | None", module)
             return block, tuple(states)
@@ -331,8 +328,8 @@ def _is_alike_in_time(module: nn.Module) -> bool:
     return is_stateful(module) or type(module) in _SAME_AT_EACH_STEP or isinstance(module, nn.Dropout)
 
 
-def _over_time(name: str, module: nn.Module | None, xs: Tensor, node: Any = None) -> Tensor:
-    """Run a stateless module on every step of every sample; ``node`` is what made the input, if neurons did."""
+def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:
+    """Run a stateless module on every step of every sample."""
     if module is None:
         return xs
     if isinstance(module, nn.Flatten):
@@ -340,13 +337,8 @@ def _over_time(name: str, module: nn.Module | None, xs: Tensor, node: Any = None
     _check_features(name, module, xs)
     steps, batch = xs.shape[:2]
     once = steps > 1 and xs.stride(0) == 0 and isinstance(module, _SAME_AT_EACH_STEP)
-    keeping = contextlib.nullcontext()
-    if xs.device.type == "cpu" and plain(xs):
-        if isinstance(module, _POOLS):
-            keeping = saved_tensors_hooks(_shape_of, _of_shape)
-        elif type(module) in _MAKERS and can_be_made_again(node):
-            keeping = MadeAgain(xs, node)
-    with keeping:
+    lean = isinstance(module, _POOLS) and xs.device.type == "cpu" and plain(xs)
+    with saved_tensors_hooks(_shape_of, _of_shape) if lean else contextlib.nullcontext():
         ys = module(xs[0] if once else xs.flatten(0, 1))
     if not isinstance(ys, Tensor):
         raise TypeError(

@@ -76,7 +76,7 @@ def test_the_table_is_what_the_names_say_of_themselves():
 def test_pydoc_begins_with_it():
     import pydoc
 
-    text = pydoc.render_doc(cx, renderer=pydoc.plaintext)
+    text = pydoc.plain(pydoc.render_doc(cx))
     assert 0 < text.index("Networks\n") < text.index("PACKAGE CONTENTS")
     assert re.search(r"^ +LIF +Leaky integrate-and-fire neurons$", text, re.MULTILINE)
 

@@ -16,7 +16,7 @@ from conex_nn.kernels.spare import is_spare
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
-__all__ = ["lif_rows", "lif_sequence", "spikes_again"]
+__all__ = ["lif_rows", "lif_sequence"]
 
 
 def _advance(
@@ -203,39 +203,9 @@ def _setup_context(ctx, inputs, output):
     _, _, left, charged, held = output
     ctx.mark_non_differentiable(left, charged, held)
     ctx.set_materialize_grads(False)
-    ctx.options, ctx.dtype, ctx.again = options, current.dtype, spikes_again
+    ctx.options, ctx.dtype = options, current.dtype
     # Only the gradients of the parameters look at the potentials at the start.
     ctx.save_for_backward(charged, held, v if rows.requires_grad else None, rows)
-
-
-def spikes_again(node: Any) -> Tensor | None:
-    """Return spikes of :func:`lif_sequence` once more, from the potentials that their derivative keeps.
-
-    Args:
-        node: Their ``grad_fn``.
-
-    Returns:
-        The spikes, or None where the node is of another function.
-
-    Raises:
-        RuntimeError: A backward pass has already used up the potentials.
-
-    Example:
-        >>> spikes_again(torch.ones(1, requires_grad=True).exp().grad_fn) is None
-        True
-    """
-    if getattr(node, "again", None) is not spikes_again:
-        return None
-    charged, held, _, rows = node.saved_tensors
-    if getattr(node, "spent", False):
-        raise RuntimeError("Expected to differentiate a graph once: pass `retain_graph=True` to go through it again.")
-    with torch.no_grad():
-        rows = rows[3] if rows.shape[1] == 1 else rows[3].repeat(charged[0].numel() // rows.shape[1])
-        spikes = torch.empty_like(charged)
-        torch.ge(charged.flatten(1), rows, out=spikes.flatten(1))
-        if held.numel():
-            spikes.sub_(held).clamp_(min=0)
-        return spikes.to(node.dtype)
 
 
 def _differentiate(ctx, grad_spikes, grad_v, *_):

@@ -86,9 +86,8 @@ def schematic(
         shade = compartment_colour(compartment)
         _between(ax, boxes[source], boxes[target], shade=shade, inhibitory=inhibitory, place=place)
     inhibits = any(key[3] for key in merged)
-    _legend(
-        ax, list(dict.fromkeys(key[2] for key in merged)), {each["kind"] for each in populations}, inhibits=inhibits
-    )
+    compartments = list(dict.fromkeys(key[2] for key in merged))
+    _legend(ax, compartments, {each["kind"] for each in populations}, inhibits=inhibits)
     ax.set_aspect("equal")
     ax.set(xlim=(-2.2, widest + 2.2), ylim=(-1.3, tallest + 0.9))
     ax.axis("off")
@@ -210,7 +209,6 @@ def _legend(ax: Axes, compartments: Sequence[str], kinds: set[str], *, inhibits:
         if kind in kinds
     ]
     handles += [Line2D([], [], color=compartment_colour(name), linewidth=2, label=name) for name in compartments]
-    handles += (
-        [Line2D([], [], color="0.3", linestyle="--", linewidth=2, label="from inhibitory cells")] if inhibits else []
-    )
+    if inhibits:
+        handles.append(Line2D([], [], color="0.3", linestyle="--", linewidth=2, label="from inhibitory cells"))
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncol=3, frameon=False, fontsize=9)

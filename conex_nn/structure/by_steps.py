@@ -26,6 +26,7 @@ def say_by_steps(part: Part, network: Network, *, like: Tensor) -> None:
         >>> part = Part(("v1",), (), (), 1)
         >>> network = Network({"v1": Population(2, LIF(noise=1.0))}, {}, [part])
         >>> with torch.no_grad(), warnings.catch_warnings(record=True) as said:
+        ...     warnings.simplefilter("always")
         ...     say_by_steps(part, network, like=torch.zeros(1))
         >>> str(said[0].message)[:60]
         "'v1' runs step by step in spite of `by_events=True`: the neu"

@@ -327,8 +327,8 @@ class Container(Storable):
             >>> layer.switch("a.winners", on=False)
             ['a.winners']
         """
-        found = {path: module for path, module in self.find(what).items() if hasattr(module, "enabled")}
-        found = {path: module for path, module in found.items() if not isinstance(module, Synapsis)}
+        able = (each for each in self.find(what).items() if hasattr(each[1], "enabled"))
+        found = {path: module for path, module in able if not isinstance(module, Synapsis)}
         found |= {
             path: connection
             for path, connection in self.all_connections().items()

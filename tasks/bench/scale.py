@@ -1,4 +1,4 @@
-"""Networks at scale: the cortical microcircuit beside NEST, the CUBA benchmark beside Brian2.
+"""Networks at scale: the cortical microcircuit beside NEST, CUBA beside Brian2, Brunel's network that learns or not.
 
 Each function takes a :class:`Scale` and returns a callable that goes on for so much time.
 """
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import torch
 
+from tasks.balanced.brunel import REGIMES, brunel
 from tasks.balanced.vogels_abbott import Cuba, cuba
 from tasks.bench import in_brian, in_nest
 from tasks.bench.elapsed import Elapsed
@@ -26,7 +27,9 @@ class Scale:
     name: str
     """How the table calls it."""
     scale: float | None = None
-    """Of the microcircuit; None for the CUBA benchmark [1]."""
+    """Of the microcircuit; None for another network [1]."""
+    plastic: bool | None = None
+    """Whether excitatory synapses of Brunel's asynchronous network learn; None for the CUBA benchmark."""
     background: float = 1.0
     """Factor of the current from outside [1]."""
     time: int = 1000
@@ -50,6 +53,8 @@ CASES = {
     "0.5": Scale(name="microcircuit at 50 %", scale=0.5, time=5000),
     "1.0": Scale(name="microcircuit, whole", scale=1.0),
     "cuba": Scale(name="CUBA, 4000 neurons", time=10000),
+    "static": Scale(name="Brunel, 12 500 neurons", plastic=False),
+    "plastic": Scale(name="Brunel, E to E learns", plastic=True),
 }
 
 
@@ -57,13 +62,15 @@ def conex_nn(case: Scale) -> Callable[[], object]:
     """Run our network."""
     from tasks.microcircuit import network
 
-    if case.scale is None:
+    if case.plastic is not None:
+        net, state = brunel(REGIMES["AI"], dt=DT, plastic=case.plastic), None
+    elif case.scale is None:
         net, state = cuba(Cuba(), dt=DT)
     else:
         numbers = case.circuit()
         net = network.build(numbers, dt=DT)
         state = network.start(net, numbers)
-    net.eval()
+    net.train(bool(case.plastic))
     now = [state]
 
     def step() -> float:
@@ -104,6 +111,8 @@ def absent(name: str, case: Scale) -> bool:
         name: Of the contestant.
         case: The network.
     """
+    if case.plastic is not None:
+        return name != "conex_nn"
     return name == ("nest" if case.scale is None else "brian2")
 
 

@@ -46,12 +46,14 @@ def main() -> None:
 
     ring._RUN_ON["cpu"] = run
     torch.set_num_threads(1)
+    # Else each sum of integers is checked for overflow, which takes time.
+    interpreter.interpreter_builder.options = interpreter.InterpreterOptions(sanitize_overflow=False)
     # Few steps are recorded at once, and fetched together, so that a run is of several of both.
-    gpu._RECORDED, gpu._STEPS = 2, 4
+    gpu._RECORDED, gpu._STEPS, gpu._PROGRAMS = 2, 4, 1
     checks = {
         "network": (ring_cases.check_network, {}),
         # Populations, and the edges of a spike, are more than one program takes at once.
-        "widths": (partial(ring_cases.check_widths, run), {"_BLOCK": 2, "_EDGES": 2, "_PIECE": 2}),
+        "widths": (partial(ring_cases.check_widths, run), {"_BLOCK": 2, "_EDGES": 2, "_PIECE": 2, "_PROGRAMS": 2}),
         "draws": (partial(ring_cases.check_draws, run), {"_BLOCK": 2}),
         "refusals": (partial(ring_cases.check_refusals, run), {}),
     }

@@ -71,7 +71,7 @@ def network() -> cx.Neocortex:
     return net
 
 
-def check_network(*, device: str = "cpu", steps: int = 9, cut: int = 5) -> None:
+def check_network(*, device: str = "cpu", steps: int = 8, cut: int = 5) -> None:
     """Raise unless both ways make the same events, potentials and state, in stretches shorter than the delays."""
     found = []
     xs = (torch.rand(steps, 2, 5, generator=torch.Generator().manual_seed(0)) < 0.2).double()

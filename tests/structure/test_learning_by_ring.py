@@ -187,10 +187,10 @@ def test_a_network_that_learns_goes_on_where_it_stopped_learning(by_ring):
 def test_it_is_left_to_others_what_the_kernel_does_not_know(by_ring):
     cases = {
         "several samples": (STDP(), {}, (2,)),
-        "sums of weights": (chain(STDP(), Normalise(3.0)), {}, ()),
-        "a rule of three factors": (cx.TripletSTDP(), {}, ()),
-        "delayed axons": (STDP(), {"axon_delay": 2}, ()),
-        "masked weights": (STDP(), {"self_connections": False}, ()),
+        "normalises": (chain(STDP(), Normalise(3.0)), {}, ()),
+        "TripletSTDP": (cx.TripletSTDP(), {}, ()),
+        "axon_delay": (STDP(), {"axon_delay": 2}, ()),
+        "have no synapse": (STDP(), {"self_connections": False}, ()),
     }
     for name, (rule, options, batch) in cases.items():
         torch.manual_seed(0)
@@ -198,8 +198,8 @@ def test_it_is_left_to_others_what_the_kernel_does_not_know(by_ring):
         net.connect(
             "eye", "v1", cx.Dense, init=partial(nn.init.uniform_, a=0.0, b=2.0), rule=rule, when="step", **options
         )
-        before = weights(net)
-        with torch.no_grad():
+        before, net.by_events = weights(net), True
+        with torch.no_grad(), pytest.warns(UserWarning, match=f"'v1' runs step by step .*eye_to_v1.*{name}"):
             net((torch.rand(30, *batch, 20) < 0.2).float())
         assert not any(by_ring), name
         assert all(not torch.equal(before[path], weight) for path, weight in weights(net).items()), name

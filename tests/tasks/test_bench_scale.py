@@ -21,6 +21,8 @@ def test_each_case_has_its_rival():
     assert not suite.takes_part("brian2", "0.1")
     assert suite.takes_part("brian2", "cuba")
     assert not suite.takes_part("nest", "cuba")
+    assert not suite.takes_part("nest", "plastic")
+    assert not suite.takes_part("brian2", "plastic")
     assert all(suite.takes_part("conex_nn", case) for case in suite.cases)
     assert (suite.rounds, suite.steps) == (3, 1)
     assert suite.calls(suite.cases["0.1"]) == pytest.approx(500.0)  # steps of 0.1 ms

@@ -92,13 +92,12 @@ class _Launches:
         self.clock = torch.zeros(1, dtype=torch.int64, device=device)
         self.log = torch.empty(self.period + 1, self.room, dtype=torch.int32, device=device)
         self.logged = torch.zeros(self.period + 1, dtype=torch.int32, device=device)
-        self.programs = _PROGRAMS if device.type == "cuda" else 2
         self.options = {"real": precision(real)[1], "enable_fp_fusion": False}
 
     def send(self, offset: int) -> None:
         """Send what was fired in the step before that which is so far from the clock."""
         tables, parts = self.tables, max(1, min(64, self.tables.longest_row // _PIECE))
-        send[self.programs,](
+        send[_PROGRAMS,](
             tables.cells, tables.links, tables.firsts, self.clock, self.log, self.logged, *tables.given,
             offset, self.steps, self.batch, tables.total, tables.slots, self.room, self.period, self.populations,
             tables.links_of, parts,
