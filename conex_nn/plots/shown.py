@@ -160,6 +160,11 @@ def _names(recording: Recording, variable: str) -> dict[str, str]:
     """Return the full names of a variable by the addresses that have it."""
     names = [name for name in recording if name.endswith(f".{variable}") or name == variable]
     if not names:
+        if inside := [name for name in recording if variable and name.startswith(f"{variable}.")]:
+            raise KeyError(
+                f"Expected a variable and, where several have it, its address, got the address {variable!r} alone. "
+                f"Recorded there: {', '.join(map(repr, inside))}."
+            )
         raise KeyError(
             f"Expected {variable!r} to have been recorded, got {', '.join(map(repr, recording)) or 'nothing'}. Record "
             f"it: `with net.record(address, {variable!r}) as recording:`."

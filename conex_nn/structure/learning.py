@@ -38,8 +38,9 @@ class Steps(Learner):
         if missing := [name for name in self.rule.modulators() if name not in modulators]:
             raise ValueError(
                 f"Expected `modulators` for the rule of {connection.source!r} -> {connection.target!r}, which learns "
-                f"at every step, got none called {', '.join(map(repr, missing))}. Call `net(x, modulators={{...}})`; "
-                'with `when="sequence"` they can come later, to `net.learn(...)`.'
+                f"at every step in train(), got none called {', '.join(map(repr, missing))}. Give them to the call, "
+                f"`modulators={{{missing[0]!r}: 1.0}}`, or run without learning, in `net.eval()`; with "
+                '`when="sequence"` they can come later, to `net.learn(...)`.'
             )
         self.anchor: Tensor | None = None
         """The weight at the start as a graph sees it; None where there is none."""

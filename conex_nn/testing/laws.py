@@ -77,7 +77,7 @@ def _output(case: Case) -> None:
     """The output is a finite tensor, time first, of the input's steps and samples; some of it is not zero."""
     ys, state = case.run()
     _demand(ys.shape[:2] == case.x.shape[:2], f"an input {tuple(case.x.shape)} gave an output {tuple(ys.shape)}.")
-    _demand(bool(ys.any()), "it is zero everywhere: this input shows nothing.")
+    _demand(bool(ys.any()), "it is zero everywhere: this input shows nothing. Give a stronger one.")
     leaves = [ys, *(leaf for leaf in tree_leaves(state) if isinstance(leaf, Tensor))]
     _demand(all(bool(leaf.isfinite().all()) for leaf in leaves), "there are infinities or NaN in it or in the state.")
 

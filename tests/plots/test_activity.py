@@ -113,6 +113,8 @@ def test_traces_do_not_borrow_the_spikes_of_another_address():
 
 
 def test_a_variable_that_was_not_recorded():
+    with pytest.raises(KeyError, match=r"got the address 'v1' alone. Recorded there: 'v1\.v'\."):
+        plots.traces(recorded("v1", "v"), "v1", sample=0)
     with pytest.raises(KeyError, match=r"Expected 'i' to have been recorded, got 'v1\.v'"):
         plots.traces(recorded("v1", "v"), "i", sample=0)
     with pytest.raises(KeyError, match=r"with its address, got 'v', which is 'v1\.v', 'v2\.v'"):

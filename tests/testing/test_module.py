@@ -267,6 +267,11 @@ def test_an_input_that_shows_too_little(shape):
         check_module(Plain, torch.rand(shape))
 
 
+def test_an_input_that_makes_nothing_fire():
+    with pytest.raises(AssertionError, match="output: .*\n.*this input shows nothing. Give a stronger one."):
+        check_module(Plain, 0.01 * torch.rand(8, 2, 4))
+
+
 def test_a_law_that_there_is_not():
     with pytest.raises(ValueError, match=r"`skip` to name laws among .*, got \['permutations'\]"):
         check_module(Plain, current(), skip=["permutations"])
