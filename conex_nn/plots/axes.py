@@ -116,7 +116,8 @@ def legend(ax: Axes, *, above: bool = False) -> None:
     """
     labels = ax.get_legend_handles_labels()[1]
     if labels and above:
-        ax.legend(frameon=False, fontsize=9, ncol=2, loc="lower left", bbox_to_anchor=(0, 1))
+        columns = 2 if max(map(len, labels)) <= 28 else 1  # two long ones are wider than the picture
+        ax.legend(frameon=False, fontsize=9, ncol=columns, loc="lower left", bbox_to_anchor=(0, 1))
     elif labels:
         ax.legend(frameon=False, fontsize=9)
 

@@ -9,9 +9,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch
 
 from conex_nn.plots.axes import new_axes
-from conex_nn.plots.palette import COLOURS, COMPARTMENTS, KINDS
+from conex_nn.plots.palette import COLOURS, COMPARTMENTS, KINDS, WIDTHS
 
-__all__ = ["check_sketch", "compartment_colour", "network"]
+__all__ = ["check_sketch", "compartment_line", "network"]
 
 _ROW, _STEP = 2.3, 2.6
 
@@ -25,7 +25,8 @@ def network(
     """Draw populations in rows, one for each layer, and the connections among them.
 
     The area of a dot grows with its number of neurons; excitatory, inhibitory and input populations, and the
-    compartments that connections reach, have a colour each. Broken lines inhibit.
+    compartments that connections reach, have a colour each; compartments have a width as well, for print without
+    colour. Broken lines inhibit.
 
     Args:
         populations: Each with ``address``, ``neurons`` [1] and ``kind``: excitatory, inhibitory or input; rows follow
@@ -64,7 +65,7 @@ def network(
     for population in populations:
         _dot(ax, population, places[population["address"]], sizes[population["address"]])
     seen = list(dict.fromkeys(c["compartment"] for c in connections))
-    handles = [Line2D([], [], color=compartment_colour(name), label=name) for name in seen]
+    handles = [Line2D([], [], **compartment_line(name), label=name) for name in seen]
     if any(connection["inhibitory"] for connection in connections):
         handles.append(Line2D([], [], color="0.3", linestyle="--", label="inhibitory"))
     if handles:
@@ -117,18 +118,19 @@ def _places(
     return places, sizes
 
 
-def compartment_colour(compartment: str) -> str:
-    """Return the colour of a connection by the compartment that it reaches.
+def compartment_line(compartment: str) -> dict[str, Any]:
+    """Return the colour and the width of a connection by the compartment that it reaches.
 
     Args:
         compartment: Its name.
 
     Example:
-        >>> compartment_colour("apical") == COLOURS[1]
-        True
+        >>> compartment_line("apical")
+        {'color': '#D55E00', 'linewidth': 2.8}
     """
     others = COLOURS[len(COMPARTMENTS) + 1 :]
-    return COMPARTMENTS.get(compartment, others[sum(map(ord, compartment)) % len(others)])
+    colour = COMPARTMENTS.get(compartment, others[sum(map(ord, compartment)) % len(others)])
+    return {"color": colour, "linewidth": WIDTHS.get(compartment, 2.0)}
 
 
 def _dot(ax: Axes, population: Mapping[str, Any], place: tuple[float, float], radius: float) -> None:
@@ -152,9 +154,8 @@ def _arrow(
     """Draw a bent arrow; one of a population onto itself is a small loop above it."""
     source, target = connection["source"], connection["target"]
     (x0, y0), (x1, y1) = places[source], places[target]
-    colour = compartment_colour(connection["compartment"])
-    style = {
-        "arrowstyle": "-|>", "mutation_scale": 10, "color": colour, "linewidth": 1.4,
+    style = compartment_line(connection["compartment"]) | {
+        "arrowstyle": "-|>", "mutation_scale": 10,
         "linestyle": "--" if connection["inhibitory"] else "-", "zorder": 2, "alpha": 0.9,
     }  # fmt: skip
     if source == target:

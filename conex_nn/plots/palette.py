@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["COLOURS", "COMPARTMENTS", "KINDS", "LINES", "MAGNITUDE", "MISSING", "SIGNED", "colour", "line"]
+__all__ = ["COLOURS", "COMPARTMENTS", "KINDS", "LINES", "MAGNITUDE", "MISSING", "SIGNED", "WIDTHS", "colour", "line"]
 
 # Okabe and Ito, Color Universal Design (2008), with the yellow left out: it is too pale for thin marks.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -15,6 +15,9 @@ KINDS: Mapping[str, str] = {"excitatory": COLOURS[0], "inhibitory": "#B22222", "
 
 COMPARTMENTS: Mapping[str, str] = {"proximal": COLOURS[2], "distal": COLOURS[3], "apical": COLOURS[1]}
 """Colour of a connection by the compartment that it reaches."""
+
+WIDTHS: Mapping[str, float] = {"proximal": 1.4, "distal": 0.7, "apical": 2.8}
+"""Widths of their lines beside their colours, for print without colour [point]."""
 
 MAGNITUDE, SIGNED, MISSING = "viridis", "RdBu_r", "0.85"
 """Colour maps of what is never negative and of what has both signs, with white for 0; and the colour of NaN."""

@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch, Patch, RegularPolygon
 
 from conex_nn.plots.axes import new_axes
-from conex_nn.plots.network import check_sketch, compartment_colour
+from conex_nn.plots.network import check_sketch, compartment_line
 from conex_nn.plots.palette import KINDS
 
 __all__ = ["schematic"]
@@ -33,9 +33,9 @@ def schematic(
 ) -> Axes:
     """Draw layers as boxes, stacked to columns: triangles are excitatory populations, discs inhibitory, squares input.
 
-    Arrows between layers have the colour of the compartment that they reach; all connections from one layer to another
-    by the same compartment are one arrow. Within a layer an arrow excites, a bar inhibits. Layers called ``l1`` to
-    ``l6`` lie in their order of depth, others as they come, from below.
+    Arrows between layers have the colour and the width of the compartment that they reach; all connections from one
+    layer to another by the same compartment are one arrow. Within a layer an arrow excites, a bar inhibits. Layers
+    called ``l1`` to ``l6`` lie in their order of depth, others as they come, from below.
 
     Args:
         populations: Each with ``address``, ``neurons`` [1] and ``kind``, as :func:`conex_nn.structure.sketch` gives.
@@ -83,8 +83,8 @@ def schematic(
             key = (source, target, each["compartment"], each["inhibitory"])
             merged[key] = merged.get(key, 0) + 1
     for place, (source, target, compartment, inhibitory) in enumerate(merged):
-        shade = compartment_colour(compartment)
-        _between(ax, boxes[source], boxes[target], shade=shade, inhibitory=inhibitory, place=place)
+        style = compartment_line(compartment)
+        _between(ax, boxes[source], boxes[target], style, inhibitory=inhibitory, place=place)
     inhibits = any(key[3] for key in merged)
     compartments = list(dict.fromkeys(key[2] for key in merged))
     _legend(ax, compartments, {each["kind"] for each in populations}, inhibits=inhibits)
@@ -178,7 +178,7 @@ def _within(ax: Axes, source: tuple[float, float], target: tuple[float, float], 
     ax.add_patch(FancyArrowPatch(*ends, connectionstyle=f"arc3,rad={bend}", shrinkA=0, shrinkB=0, **style))
 
 
-def _between(ax: Axes, source: _Box, target: _Box, *, shade: str, inhibitory: bool, place: int) -> None:
+def _between(ax: Axes, source: _Box, target: _Box, style: Mapping[str, Any], *, inhibitory: bool, place: int) -> None:
     """Draw a connection from layer to layer: up on the right side of a column, down on its left, or straight across."""
     shift = 0.16 * (place % 5 - 2)
     if source.x == target.x:
@@ -194,8 +194,8 @@ def _between(ax: Axes, source: _Box, target: _Box, *, shade: str, inhibitory: bo
         bend = 0.0 if abs(target.x - source.x) <= _COLUMN else 0.2
     ax.add_patch(
         FancyArrowPatch(
-            begin, end, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=12, color=shade,
-            linewidth=1.6, linestyle="--" if inhibitory else "-", shrinkA=0, shrinkB=0, zorder=2,
+            begin, end, connectionstyle=f"arc3,rad={bend}", arrowstyle="-|>", mutation_scale=12,
+            linestyle="--" if inhibitory else "-", shrinkA=0, shrinkB=0, zorder=2, **style,
         )
     )  # fmt: skip
 
@@ -208,7 +208,7 @@ def _legend(ax: Axes, compartments: Sequence[str], kinds: set[str], *, inhibits:
         for kind in markers
         if kind in kinds
     ]
-    handles += [Line2D([], [], color=compartment_colour(name), linewidth=2, label=name) for name in compartments]
+    handles += [Line2D([], [], **compartment_line(name), label=name) for name in compartments]
     if inhibits:
         handles.append(Line2D([], [], color="0.3", linestyle="--", linewidth=2, label="from inhibitory cells"))
     ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.02), ncol=3, frameon=False, fontsize=9)

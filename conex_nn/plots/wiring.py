@@ -35,7 +35,8 @@ def wiring(
         source_shape: Shape of the source, such as ``(channels, height, width)``; None for a row.
         target_shape: Shape of the target; None for a row.
         target: Target whose synapses stand out, counted in the order of ``flatten``; None for the one in the middle.
-        max_neurons: Neurons of a sheet that are drawn at most, evenly chosen beside those that stand out [1].
+        max_neurons: Neurons of a sheet that are drawn at most, evenly chosen beside those that stand out; the text
+            below says so [1].
         max_lines: Other synapses that are drawn at most, evenly chosen; the text below says so [1].
         ax: Axes to draw on; new ones by default.
 
@@ -77,7 +78,10 @@ def wiring(
     synapses = int((~matrix[target].isnan()).sum())
     ax.set_title(f"target {target} has {synapses} synapse{'s' * (synapses != 1)}", fontsize=10)
     drawn = f"{len(chosen)} of {len(others)} synapses" if len(chosen) < len(others) else f"{len(others)} synapses"
-    names = [" x ".join(map(str, shape or (n,))) for shape, n in ((source_shape, n_pre), (target_shape, n_post))]
+    names = [
+        f"{max_neurons} of " * (n > max_neurons) + " x ".join(map(str, shape or (n,)))
+        for shape, n in ((source_shape, n_pre), (target_shape, n_post))
+    ]
     low = float(min(below[:, 1].min(), above[:, 1].min()))
     note = f"{names[0]} sources below, {names[1]} targets above, {drawn}"
     ax.text(0.5, -0.02, note, transform=ax.transAxes, ha="center", va="top", fontsize=9, color="0.3")

@@ -5,6 +5,7 @@ import itertools
 import pytest
 import torch
 from matplotlib.axes import Axes
+from matplotlib.text import Text
 
 import conex_nn as cx
 from conex_nn import plots
@@ -205,6 +206,8 @@ def test_histograms_of_irregularity():
     assert labels(ax)[0].endswith("55 of 60 trains")
     assert labels(ax)[1] == "quiet: no train of three spikes, 0 of 3 trains"
     assert ax.patches[0].get_data().values.sum() == pytest.approx(1)
+    ax.figure.canvas.draw()
+    assert ax.get_legend().get_window_extent().x1 <= ax.figure.bbox.x1
     assert plots.cv_histogram(torch.zeros(50, 3)).get_title() == "no train of three spikes, 0 of 3 trains"
     with pytest.raises(ValueError, match="`bins` to be at least 1"):
         plots.cv_histogram(spikes, bins=0)
@@ -284,6 +287,48 @@ def test_branching_shows_slopes_and_their_exponential():
     assert fitted.get_ydata()[0] == pytest.approx(found.strength * found.ratio)
     assert f"m = {found.ratio:.3f} per 1 ms" in ax.get_title()
     assert plots.branching(branching_ratio(torch.zeros(100, 2))).get_title() == "activity that never changes"
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda s: plots.raster(s), "3 neurons\n0.0 Hz"),
+        (lambda s: plots.rates(s), "(mean 0.0 Hz)"),
+        (lambda s: plots.traces(s), "neuron 2"),
+        (lambda s: plots.interval_histogram(s), "no intervals"),
+        (lambda s: plots.cv_histogram(s), "no train of three spikes, 0 of 3 trains"),
+        (lambda s: plots.spectrum(s), "(no power)"),
+        (lambda s: plots.return_map(s), "rate [Hz]"),
+        (lambda s: plots.avalanches(avalanches(s)), "no avalanches"),
+        (lambda s: plots.branching(branching_ratio(s, max_lag=20.0)), "activity that never changes"),
+        (lambda s: plots.similarity(correlations(s).matrix), "correlation [1]"),
+        (lambda s: plots.trajectories(principal_components(s.unsqueeze(1), axes=1)), "PC 1 (nan %)"),
+    ],
+)
+def test_silence_is_drawn_and_said(draw, said):
+    ax = draw(torch.zeros(100, 3))
+    ax.figure.canvas.draw()  # and no warning
+    texts = [text.get_text() for text in ax.figure.findobj(Text)]
+    assert said in texts, texts
+
+
+@pytest.mark.parametrize(
+    ("draw", "said"),
+    [
+        (lambda x: plots.traces(x), "5 of 2000 neurons"),
+        (lambda x: plots.raster(x), "of 2000 neurons"),
+        (lambda x: plots.weights(x.T, shape=(5, 8)), "100 of 2000 neurons"),
+        (lambda x: plots.weight_matrix(x), "source neuron (500 of 2000)"),
+        (lambda x: plots.weight_evolution(x), "of 2000"),
+        (lambda x: plots.connectivity(x.T @ x, {"all": torch.arange(2000)}), "source (500 of 2000 neurons)"),
+        (lambda x: plots.areas(x.T @ x, ["a"], [0, 2000]), "source (500 of 2000 neurons)"),
+        (lambda x: plots.similarity(torch.eye(2000)), "neuron (500 of 2000)"),
+        (lambda x: plots.wiring(x), "1000 of 2000 sources"),
+    ],
+)
+def test_too_many_neurons_are_thinned_and_said(draw, said):
+    texts = [text.get_text() for text in draw(torch.rand(40, 2000)).figure.findobj(Text)]
+    assert any(said in text for text in texts), texts
 
 
 def test_similar_neurons_are_beside_each_other():

@@ -6,7 +6,7 @@ import sys
 import pytest
 import torch
 from matplotlib.colors import to_hex
-from matplotlib.patches import Circle
+from matplotlib.patches import Circle, FancyArrowPatch
 
 from conex_nn import plots
 from conex_nn.plots import COLOURS, confusion, curves, raster, read_log, side_by_side
@@ -125,6 +125,9 @@ def test_network_draws_every_population_and_connection():
     ]  # the area grows with the neurons
     assert len(ax.patches) == 6
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["proximal", "apical", "inhibitory"]
+    arrows = [patch.get_linewidth() for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
+    assert arrows == [1.4, 2.8, 1.4]  # in print without colour too, compartments differ
+    assert [line.get_linewidth() for line in ax.get_legend().get_lines()][:2] == [1.4, 2.8]
     labels = " ".join(text.get_text() for text in ax.texts)
     assert all(population["address"] in labels for population in populations)
 

@@ -159,7 +159,7 @@ def test_every_kind_of_connection_is_a_picture(make, synapses):
 
 def test_a_large_connection_is_thinned_and_says_so():
     ax = plots.wiring(torch.ones(3, 4000), target=1, max_neurons=100, max_lines=50)
-    assert ax.texts[0].get_text() == "4000 sources below, 3 targets above, 50 of 12000 synapses"
+    assert ax.texts[0].get_text() == "100 of 4000 sources below, 3 targets above, 50 of 12000 synapses"
     assert len(ax.collections[3].get_offsets()) == 100
     ax = plots.wiring(torch.full((2, 3), float("nan")))
     assert ax.get_title() == "target 1 has 0 synapses"
@@ -208,6 +208,7 @@ def test_a_schematic_stacks_layers_by_depth():
     assert len(arrows) == 3 * 3 + 4
     apical = [arrow for arrow in arrows if to_hex(arrow.get_edgecolor()) == COLOURS[1].lower()]
     assert len(apical) == 1
+    assert [arrow.get_linewidth() for arrow in apical] == [2.8]
     legend = [text.get_text() for text in ax.get_legend().get_texts()]
     assert legend == ["excitatory", "inhibitory", "input", "proximal", "apical"]
 

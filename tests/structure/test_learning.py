@@ -153,7 +153,7 @@ def test_modulators_of_each_step():
     net(xs, modulators={"reward": reward})
     for name, weight in weights(twin).items():
         close(weights(net)[name], weight)
-    with pytest.raises(ValueError, match=r"'reward'. Give them to the call, `modulators={'reward': 1.0}`, .* `net.eval\(\)`"):
+    with pytest.raises(ValueError, match=r"`modulators=\{'reward': 1.0\}`, .* in `net.eval\(\)`"):
         net(xs)
     net.eval()(xs)  # frozen, it needs none
 

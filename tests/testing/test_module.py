@@ -268,7 +268,7 @@ def test_an_input_that_shows_too_little(shape):
 
 
 def test_an_input_that_makes_nothing_fire():
-    with pytest.raises(AssertionError, match="output: .*\n.*this input shows nothing. Give a stronger one."):
+    with pytest.raises(AssertionError, match=r"output: .*\n.*this input shows nothing. Give a stronger one."):
         check_module(Plain, 0.01 * torch.rand(8, 2, 4))
 
 
