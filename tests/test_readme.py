@@ -65,3 +65,10 @@ def test_the_whole_picture(part):
     assert f"\n## {part}\n" in TEXT
     assert "CONTRIBUTING" in TEXT
     assert "\n## Cite\n" in TEXT
+
+
+def test_rules_of_pairs_are_given_both_amounts():
+    """One alone leaves the other at its default, and weights that are to learn a little vanish."""
+    calls = [call for call in re.findall(r"STDP\(([^()]*)\)", TEXT) if "=" in call]
+    assert len(calls) >= 2
+    assert not [call for call in calls if ("a_plus" in call) != ("a_minus" in call)]

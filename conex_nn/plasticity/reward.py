@@ -32,7 +32,7 @@ def RSTDP(  # noqa: N802  named as the rule is
 
     Args:
         a_plus: Eligibility by a pair of spikes, source first [1].
-        a_minus: That of the target first, taken off [1].
+        a_minus: That of the target first, taken off [1]; it does not follow ``a_plus``.
         tau_plus: Time constant of the source's trace [ms].
         tau_minus: Time constant of the target's trace [ms].
         tau_c: Time constant of the eligibility trace [ms].

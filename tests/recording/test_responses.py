@@ -96,6 +96,17 @@ def test_components_are_those_of_scikit_learn():
     torch.testing.assert_close(back, values.reshape(120, 8).float(), atol=1e-5, rtol=1e-5)
 
 
+def test_points_on_a_line_have_one_component():
+    """x = t (3, 4) / 5: one direction explains all, and the scores are t; two at right angles share 9 to 1."""
+    t = torch.linspace(-1, 1, 11)
+    found = principal_components(t[:, None] * torch.tensor([0.6, 0.8]) + 7.0, components=2)
+    torch.testing.assert_close(found.explained, torch.tensor([1.0, 0.0]))
+    torch.testing.assert_close(found.directions[0].abs(), torch.tensor([0.6, 0.8]))
+    torch.testing.assert_close(found.scores[:, 0].abs(), t.abs())
+    cross = torch.tensor([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    torch.testing.assert_close(principal_components(cross, components=2).explained, torch.tensor([0.9, 0.1]))
+
+
 def test_components_of_silence():
     found = principal_components(torch.zeros(10, 4), components=2)
     assert found.explained.isnan().all()
