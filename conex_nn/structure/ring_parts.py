@@ -107,7 +107,7 @@ def membrane_of(population: Any, dt: float) -> Tensor | None:
         >>> from conex_nn.structure.population import Population
         >>> dendrite = Dendrite({"exc": Conductance(0.0, tau_syn=5.0)})
         >>> membrane_of(Population(2, LIF(tau_mem=10.0), dendrite=dendrite), 1.0).flatten()
-        tensor([0.1000, 0.1000, 0.1000, 0.0000, 0.9516])
+        tensor([0.1000, 0.1000, 1.0000, 0.0000, 0.9516])
     """
     neuron, parts = population.neuron, population.dendrite.compartments.values()
     if neuron.method != "exact" or not any(type(each) is Conductance for each in parts):
