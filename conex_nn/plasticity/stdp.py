@@ -34,7 +34,8 @@ class STDP(Rule):
 
     Args:
         a_plus: Change by a pair of spikes, source first [1].
-        a_minus: That of the target first, taken off [1]; it does not follow ``a_plus``. Negative amounts are anti-Hebbian.
+        a_minus: That of the target first, taken off [1]; it does not follow ``a_plus``. Negative amounts are
+            anti-Hebbian.
         tau_plus: Time constant of the source's trace [ms].
         tau_minus: Time constant of the target's trace [ms].
         nearest: A spike pairs with the last one of the other side only, not with all.
