@@ -13,15 +13,14 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.cpu.record import RING
-from conex_nn.kernels.layout import in_line
 from conex_nn.kernels.learning import Table
 from conex_nn.kernels.ring_learning import Learners
 from conex_nn.kernels.ring_parts import Arrivals, Channel, Fired, Probe, Projection, RingCells
+from conex_nn.kernels.ring_rows import cells_row, draw_row, link_row, outside_row
 from conex_nn.kernels.threads import launch
 
 __all__ = ["ring_run"]
 
-MODELS = ("lif", "exponential", "izhikevich", "given")
 _CALL = 1024  # steps of one call of the kernel: what its counters take stays small
 _ROOM = 1 << 17  # spikes that are written down before they are fetched
 _WORTH = 3000  # neurons of all samples from which two threads gain more than they lose by waiting for each other
@@ -115,7 +114,7 @@ def _run_cpu(
         "channel": [
             _channel(table, each, cells, ordered, c, drawn[c], slots, batch) for c, each in enumerate(channels)
         ],
-        "link": [_link(table, each, learners.number.get(id(each), 0)) for each in ordered],
+        "link": [_link(table, each, learners) for each in ordered],
         "draw": [_draw(table, each) for channel in channels for each in channel.draws],
         "learner": learners.rows,
         "trace": learners.traces,
@@ -222,18 +221,9 @@ def _cells(
 ) -> list[int]:
     """Return the integers that say what a population is."""
     begins, neurons, values = _by_step(each, before + (steps if each.model == "given" else 0), batch)
-    period = 0 if each.rows is None else each.rows.shape[1]
     values_of = {
-        "n": each.n,
+        **cells_row(table, each),
         "first": first,
-        "model": MODELS.index(each.model),
-        "rows": table.at(each.rows),
-        "period": period,
-        "v": 0 if each.v is None else table.keep(each.v),
-        "left": 0 if each.refractory is None else table.keep(each.refractory),
-        "w": 0 if each.w is None else table.keep(each.w),
-        "currents": 0 if each.w is None else len(each.w),
-        "soft": int(each.soft_reset),
         "channels": channels[0] if channels else 0,
         "channels_end": channels[-1] + 1 if channels else 0,
         "given": table.keep(begins),
@@ -241,7 +231,6 @@ def _cells(
         "given_values": table.at(values),
         "chunks": chunks[0],
         "chunks_end": chunks[1],
-        "injected": table.at(each.injected),
         "injected_period": 0 if each.injected is None else each.injected.numel(),
         "membrane": table.at(each.membrane),
         "membrane_period": 0 if each.membrane is None else each.membrane.shape[1],
@@ -273,11 +262,7 @@ def _channel(
     batch: int,
 ) -> list[int]:  # fmt: skip
     """Return the integers that say what a channel is."""
-    n, outside, stride = cells[each.cells].n, each.outside, 0
-    if outside is not None:
-        constant = outside.stride(0) == 0
-        outside = in_line(outside[0] if constant else outside, table.real)
-        stride = 0 if constant else batch * n
+    n = cells[each.cells].n
     values = {
         "n": n,
         "ring": table.room(slots * batch * n),
@@ -288,8 +273,7 @@ def _channel(
         "keep_period": 1 if each.keep is None else each.keep.numel(),
         "factor": table.at(torch.ones(1) if each.factor is None else each.factor),
         "factor_period": 1 if each.factor is None else each.factor.numel(),
-        "outside": 0 if outside is None else table.keep(outside),
-        "outside_stride": stride,
+        **outside_row(table, each.outside),
         "draws": drawn,
         "draws_end": drawn + len(each.draws),
         "reversal": table.at(each.reversal),
@@ -298,43 +282,16 @@ def _channel(
     return [values[name] for name in RING["channel"]]
 
 
-def _link(table: Table, each: Projection, learner: int) -> list[int]:
+def _link(table: Table, each: Projection, learners: Learners) -> list[int]:
     """Return the integers that say what a connection is."""
-    begins, targets, delays = each.begins, each.targets, each.delays
-    values = {
-        "source": each.source,
-        "kind": each.kind,
-        "delay": each.delay,
-        "late": table.index(each.late),
-        "weights": table.at(each.weight),
-        "weight_step": int(each.weight.numel() > 1),
-        "begins": 0 if begins is None else table.keep(begins),
-        "long_begins": int(begins is not None and begins.dtype == torch.int64),
-        "targets": 0 if targets is None else table.keep(targets),
-        "wide_targets": int(targets is not None and targets.dtype == torch.int32),
-        "delays": 0 if delays is None else table.keep(delays),
-        "wide_delays": int(delays is not None and delays.dtype == torch.int16),
-        "factor": table.number(each.factor),
-        "learner": learner,
-    }
+    values = link_row(table, each) | {"source": each.source, "learner": learners.number.get(id(each), 0)}
     return [values[name] for name in RING["link"]]
 
 
 def _draw(table: Table, each: Arrivals) -> list[int]:
     """Return the integers that say what arrives at random."""
     # The kernel compares numbers with a sign: all are moved down by half of their range.
-    reached = each.thresholds[:, (each.thresholds < 2**32).any(0)]
-    bars = reached - 2**31
-    values = {
-        "seed": each.seed,
-        "step": each.step,
-        "samples": table.keep(each.samples.long()),
-        "bars": table.keep(bars),
-        "counts": bars.shape[1],
-        "bar": 0 if each.row is None else table.index(each.row),
-        "weight": table.at(each.weight),
-        "weight_period": each.weight.numel(),
-    }
+    values = draw_row(table, each, lowest=-(2**31)) | {"weight_period": each.weight.numel()}
     return [values[name] for name in RING["draw"]]
 
 

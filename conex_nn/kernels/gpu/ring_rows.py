@@ -6,31 +6,20 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from conex_nn.kernels.layout import in_line
+from conex_nn.kernels import ring_rows
 from conex_nn.kernels.learning import Table
 from conex_nn.kernels.ring_parts import Arrivals, Channel, Probe, Projection, RingCells
 
 __all__ = ["cells_row", "channel_row", "draw_row", "edges_of_a_neuron", "link_row", "probe_row", "units_of"]
 
-_MODELS = {"lif": 0, "exponential": 1, "izhikevich": 2, "given": 3}
 _BITS = 62
 
 
 def cells_row(table: Table, each: RingCells) -> dict[str, int]:
     """Return the integers that say what a population is."""
-    rows = each.rows
     return {
-        "n": each.n,
-        "model": _MODELS[each.model],
-        "rows": 0 if rows is None else table.keep(in_line(rows, table.real)),
-        "rows_step": int(rows is not None and rows.shape[1] > 1),
-        "period": 0 if rows is None else rows.shape[1],
-        "v": 0 if each.v is None else table.keep(each.v),
-        "left": 0 if each.refractory is None else table.keep(each.refractory),
-        "w": 0 if each.w is None else table.keep(each.w),
-        "currents": 0 if each.w is None else len(each.w),
-        "soft": int(each.soft_reset),
-        "injected": table.at(each.injected),
+        **ring_rows.cells_row(table, each),
+        "rows_step": int(each.rows is not None and each.rows.shape[1] > 1),
         "injected_step": int(each.injected is not None and each.injected.numel() > 1),
     }
 
@@ -39,8 +28,8 @@ def channel_row(table: Table, each: Channel, ring: Tensor, unit: float) -> dict[
     """Return the integers that say what a compartment is, whose ring counts in some unit."""
     one = torch.ones(1, device=ring.device)
     keep, factor = (one if constant is None else constant for constant in (each.keep, each.factor))
-    outside, constant = each.outside, each.outside is not None and each.outside.stride(0) == 0
     return {
+        **ring_rows.outside_row(table, each.outside),
         "n": ring.shape[2],
         "ring": table.keep(ring),
         "unit": table.number(unit),
@@ -49,48 +38,24 @@ def channel_row(table: Table, each: Channel, ring: Tensor, unit: float) -> dict[
         "keep_step": int(keep.numel() > 1),
         "factor": table.at(factor),
         "factor_step": int(factor.numel() > 1),
-        "outside": 0 if outside is None else table.keep(in_line(outside[0] if constant else outside, table.real)),
-        "outside_stride": 0 if outside is None or constant else outside[0].numel(),
     }
 
 
 def link_row(table: Table, each: Projection, ring: Tensor, unit: float) -> dict[str, int]:
     """Return the integers that say what a connection is, which adds to a ring that counts in some unit."""
-    begins, targets, delays = each.begins, each.targets, each.delays
     half = each.weight.dtype == torch.bfloat16
     return {
+        **ring_rows.link_row(table, each, half=half),
         "n": ring.shape[2],
         "ring": table.keep(ring),
         "units": table.number(1 / unit),
-        "kind": each.kind,
-        "delay": each.delay,
-        "late": table.index(each.late),
-        "weights": table.keep(each.weight) if half else table.at(each.weight),
-        "weight_step": int(each.weight.numel() > 1),
         "half": int(half),
-        "begins": 0 if begins is None else table.keep(begins),
-        "long_begins": int(begins is not None and begins.dtype == torch.int64),
-        "targets": 0 if targets is None else table.keep(targets),
-        "wide_targets": int(targets is not None and targets.dtype == torch.int32),
-        "delays": 0 if delays is None else table.keep(delays),
-        "wide_delays": int(delays is not None and delays.dtype == torch.int16),
-        "factor": table.number(each.factor),
     }
 
 
 def draw_row(table: Table, each: Arrivals) -> dict[str, int]:
     """Return the integers that say what arrives at random."""
-    reached = each.thresholds[:, (each.thresholds < 2**32).any(0)]
-    return {
-        "seed": each.seed,
-        "step": each.step,
-        "samples": table.keep(each.samples.long()),
-        "bars": table.keep(reached),
-        "counts": reached.shape[1],
-        "bar": table.index(each.row),
-        "weight": table.at(each.weight),
-        "weight_step": int(each.weight.numel() > 1),
-    }
+    return {**ring_rows.draw_row(table, each), "weight_step": int(each.weight.numel() > 1)}
 
 
 def probe_row(table: Table, each: Probe, out: Tensor) -> dict[str, int]:
