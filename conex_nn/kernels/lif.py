@@ -75,20 +75,8 @@ def _forward_cpu(
     return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=False)
 
 
-def _forward_in_place(
-    current: Tensor,
-    v: Tensor,
-    refractory: Tensor,
-    rows: Tensor,
-    dt: float,
-    pauses: bool,
-    soft_reset: bool,
-    detach_reset: bool,
-    code: int,
-    first: float,
-    second: float,
-    save: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _forward_in_place(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    current, v, refractory, rows, dt, pauses, soft_reset, *_, save = inputs
     return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=True)
 
 

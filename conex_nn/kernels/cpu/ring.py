@@ -81,8 +81,8 @@ def run(real, learns):
         low, high = m * part // parts, m * (part + 1) // parts
         stride = batch * m
         ring = offset(as_pointer(channel[RING], real), b * m)
-        for number in range(channel[LINKS], channel[LINKS_END]):
-            link = offset(links, number * LINK)
+        for which in range(channel[LINKS], channel[LINKS_END]):
+            link = offset(links, which * LINK)
             source = offset(cells, link[SOURCE] * CELLS)
             size = real(as_double(link[SIZE]))
             early = source[MODEL] == GIVEN_ONLY
