@@ -38,6 +38,8 @@ class Compartment(nn.Module):
 
     pulls: bool = False
     """Whether what it gives depends on the membrane potential."""
+    opens: bool = False
+    """Whether what arrives are conductances [uS], which are never negative, from inhibitory sources neither."""
     tau_syn: Tensor | None
 
     def __init__(self, tau_syn: float | Tensor | None = None) -> None:

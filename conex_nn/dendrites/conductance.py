@@ -48,7 +48,7 @@ class Conductance(Compartment):
         Vogels and Abbott, J Neurosci 25 (2005); Brette et al., J Comput Neurosci 23 (2007), benchmark 1.
     """
 
-    pulls = True
+    pulls, opens = True, True
     reversal: Tensor
 
     def __init__(self, reversal: float | Tensor, *, tau_syn: float | Tensor | None = None) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from conex_nn.dendrites import Conductance
 from conex_nn.plasticity import Clip, Link, Rule
 
 __all__ = [
@@ -102,7 +101,7 @@ def opens_conductance(population: Any, name: str) -> bool:
         >>> opens_conductance(cx.Population(2, cx.LIF()), "proximal")
         False
     """
-    return isinstance(population.dendrite.compartments[name], Conductance)
+    return population.dendrite.compartments[name].opens
 
 
 def check_conductance(synapse: nn.Module | None, name: str, receiver: Any, *, source: str, inhibitory: bool) -> None:
@@ -129,11 +128,11 @@ def check_conductance(synapse: nn.Module | None, name: str, receiver: Any, *, so
             f"Expected `weight` from {source!r} to {name!r}, which opens a conductance, to be 0 or more [uS], got "
             f"values down to {float(weight.detach().min()):g}. Whether it inhibits is said by the reversal."
         )
-    reversal = receiver.dendrite.compartments[name].reversal
+    reversal = getattr(receiver.dendrite.compartments[name], "reversal", None)
     threshold = getattr(receiver.neuron, "v_threshold", None)
-    if not inhibitory or not isinstance(threshold, torch.Tensor) or threshold.is_meta or reversal.is_meta:
+    if not inhibitory or not isinstance(threshold, torch.Tensor) or not isinstance(reversal, torch.Tensor):
         return
-    if bool((reversal >= threshold).any()):
+    if not threshold.is_meta and not reversal.is_meta and bool((reversal >= threshold).any()):
         raise ValueError(
             f"Expected the reversal of {name!r}, at which the inhibitory population {source!r} arrives, to be below "
             f"the threshold, {float(threshold.detach().min()):g} [mV], got {float(reversal.max()):g}. Connect it to a "
