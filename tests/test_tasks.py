@@ -104,7 +104,7 @@ def test_bench_contestants_do_a_step(name):
     CONTESTANTS[name](Case(name="tiny", time=2, batch=2, hidden=2, conv=True))()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_compares():
     few = {name: CONTESTANTS[name] for name in ("products", "conex_nn")}
     suite = dataclasses.replace(SUITES["train"], contestants=few)

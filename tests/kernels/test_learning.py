@@ -1,5 +1,6 @@
 """Populations whose connections learn at every step, by events, against a loop of populations, synapses and rules."""
 
+import functools
 import random
 from dataclasses import replace
 from typing import Any
@@ -182,12 +183,19 @@ def flat(state: Any) -> list[Tensor]:
     return [] if state is None else [each for part in state for each in flat(part)]
 
 
+@functools.cache
+def known(seed: int, batch: int) -> tuple[Case, list[Tensor], list[Tensor], list[Any]]:
+    """A case after its steps, its weights before them, the spikes, and the states of the rules."""
+    case = Case(seed, batch)
+    before = [weight.clone() for weight in case.weights]
+    return case, before, *case.by_steps()
+
+
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("seed", range(25))
 def test_equals_a_loop_of_steps(seed, batch):
-    expected, found = Case(seed, batch), Case(seed, batch)
-    before = [weight.clone() for weight in expected.weights]
-    spikes, states = expected.by_steps()
+    expected, before, spikes, states = known(seed, batch)
+    found = Case(seed, batch)
     mine, after = found.by_events()
     for a, b in zip(mine, spikes, strict=True):
         assert torch.equal(a, b)
@@ -231,7 +239,7 @@ def test_the_number_of_threads_does_not_matter(batch, openmp, monkeypatch):
 
 
 def test_the_random_cases_have_everything():
-    links = [link for seed in range(25) for link in Case(seed, 1).links]
+    links = [link for seed in range(25) for link in known(seed, 1)[0].links]
     assert {type(synapse) for _, _, synapse, *_ in links} == {cx.Dense, cx.Sparse, cx.OneToOne}
     assert {synapse.mask is None for _, _, synapse, *_ in links} == {True, False}
     kinds = {
@@ -239,7 +247,7 @@ def test_the_random_cases_have_everything():
     }
     assert {STDP, ISTDP, Soft, Product, LearningRate, Modulated, Normalise, Clip, Dale} <= kinds
     assert {axon + 10 * dendrite for *_, axon, dendrite, _ in links} == {0, 2, 10, 12}
-    rates = torch.stack([s.mean() for seed in range(25) for s in Case(seed, 1).by_steps()[0][1:]])
+    rates = torch.stack([s.mean() for seed in range(25) for s in known(seed, 1)[2][1:]])
     assert (rates > 0.01).double().mean() > 0.5
 
 

@@ -95,8 +95,14 @@ def flat(tree: Any) -> list[torch.Tensor]:
     return [leaf for leaf in tree_leaves(tree) if isinstance(leaf, torch.Tensor)]
 
 
-@pytest.mark.parametrize("batch", [1, 4])
-@pytest.mark.parametrize("seed", range(20))
+RUNS = [(seed, batch) for seed in range(20) for batch in (1, 4)]
+
+
+# Every network by default, with one sample or with several; with the other number where it may take longer.
+@pytest.mark.parametrize(
+    ("seed", "batch"),
+    [pytest.param(s, b, marks=[] if s % 2 == (b == 4) else pytest.mark.long) for s, b in RUNS],
+)
 def test_by_events_and_by_steps_are_one(seed, batch, monkeypatch):
     net, waits = network(seed)
     other, runs = copy.deepcopy(net), []
@@ -119,9 +125,10 @@ def test_by_events_and_by_steps_are_one(seed, batch, monkeypatch):
     assert any(not torch.equal(before[name], value) for name, value in expected[2].items())
 
 
+@pytest.mark.parametrize("steps", [150, pytest.param(600, marks=pytest.mark.long)])
 @pytest.mark.parametrize("ends", [None, (0.0, 0.35), (0.2, 9.0)])
 @pytest.mark.parametrize(("a_plus", "a_minus"), [(0.05, 0.04), (0.0, 0.5), (0.5, 0.0)])
-def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_minus):
+def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_minus, steps):
     """One sample: gains drift far from 1 where all changes have one sign, and stop at ends of the weights."""
     found = []
     for by_events in (True, False):
@@ -133,9 +140,9 @@ def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_mi
             rule=chain(*links), when="step",
         )  # fmt: skip
         net.double().by_events = by_events
-        xs = (torch.rand(600, 1, 15) < 0.2).double()
+        xs = (torch.rand(steps, 1, 15) < 0.2).double()
         with torch.no_grad():
-            spikes = [net(part, outputs=["exc"])[0]["exc"] for part in xs.split(400)]
+            spikes = [net(part, outputs=["exc"])[0]["exc"] for part in xs.split(2 * steps // 3)]
         found.append((torch.cat(spikes), wired(net)[0].synapse.weight.detach()))
     assert found[1][0].any(0).all()
     assert torch.equal(found[0][0], found[1][0])

@@ -54,11 +54,11 @@ def test_it_learns_logs_and_reports(tmp_path):
     L.seed_everything(0, verbose=False)
     report = Report(tmp_path, show=False)
     regularisers = {"rate": RateTarget(rate=100.0)}
-    model, runner = classifier(regularisers=regularisers), trainer(tmp_path, max_epochs=4, callbacks=[report])
+    model, runner = classifier(regularisers=regularisers), trainer(tmp_path, max_epochs=2, callbacks=[report])
     runner.fit(model, datamodule=digits())
     assert {"train/rate", "val/rate/v1.exc"} <= runner.callback_metrics.keys()
     (logged,) = runner.test(model, datamodule=digits(), verbose=False)
-    assert logged["test/accuracy"] > 0.7
+    assert logged["test/accuracy"] > 0.5  # chance is 0.1
     rates = {name: value for name, value in logged.items() if name.startswith("test/rate/")}
     assert rates.keys() == {"test/rate/v1.exc", "test/rate/v1.inh"}
     silent = 1 - (32 * rates["test/rate/v1.exc"] + 8 * rates["test/rate/v1.inh"]) / 40 / 1000
@@ -92,7 +92,9 @@ def test_resumed_equals_uninterrupted(tmp_path):
         L.seed_everything(5, verbose=False)
         model = classifier()
         saving = ModelCheckpoint(dirpath=folder, filename="{epoch}", save_top_k=-1)
-        runner = trainer(folder, max_epochs=2, enable_checkpointing=True, callbacks=[saving, *callbacks])
+        runner = trainer(
+            folder, max_epochs=2, limit_train_batches=6, enable_checkpointing=True, callbacks=[saving, *callbacks]
+        )
         torch.rand(0 if ckpt_path is None else 17)
         runner.fit(model, datamodule=digits(), ckpt_path=ckpt_path)
         return model
