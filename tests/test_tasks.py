@@ -51,6 +51,7 @@ class _StopsAfterOneEpoch(ModelCheckpoint):
         trainer.should_stop = True
 
 
+@pytest.mark.long
 def test_classify_interrupted_and_resumed_is_classify_uninterrupted(tmp_path, monkeypatch):
     config = {"epochs": 2, "hidden": 16, "time": 3, "batch_size": 128, "encoder": "poisson"}
     tasks.classify.main(tasks.classify.Config(out=tmp_path / "whole", **config))
@@ -104,7 +105,7 @@ def test_bench_contestants_do_a_step(name):
     CONTESTANTS[name](Case(name="tiny", time=2, batch=2, hidden=2, conv=True))()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_bench_compares():
     few = {name: CONTESTANTS[name] for name in ("products", "conex_nn")}
     suite = dataclasses.replace(SUITES["train"], contestants=few)

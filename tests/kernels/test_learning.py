@@ -230,6 +230,7 @@ def test_the_number_of_threads_does_not_matter(batch, openmp, monkeypatch):
         assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
 
 
+@pytest.mark.long
 def test_the_random_cases_have_everything():
     links = [link for seed in range(25) for link in Case(seed, 1).links]
     assert {type(synapse) for _, _, synapse, *_ in links} == {cx.Dense, cx.Sparse, cx.OneToOne}

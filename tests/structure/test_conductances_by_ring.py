@@ -51,7 +51,7 @@ def test_it_equals_the_step_loop_spike_for_spike(name):
     (part,) = net.network().parts
     with torch.no_grad():
         assert RingLoop.of(part, net.populations(), net.all_connections(), like=torch.zeros(1).double()) is not None
-    start, clock, found = net.initial_state(batch=2), torch.zeros(400, 2, dtype=torch.float64), []
+    start, clock, found = net.initial_state(batch=2), torch.zeros(150, 2, dtype=torch.float64), []
     for by_events in (True, False):
         flat = replace(net.network(), by_events=by_events)
         with torch.no_grad():

@@ -96,7 +96,7 @@ def flat(tree: Any) -> list[torch.Tensor]:
 
 
 @pytest.mark.parametrize("batch", [1, 4])
-@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("seed", [*range(8), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(8, 20))])
 def test_by_events_and_by_steps_are_one(seed, batch, monkeypatch):
     net, waits = network(seed)
     other, runs = copy.deepcopy(net), []

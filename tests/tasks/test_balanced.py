@@ -74,7 +74,7 @@ def test_coba_keeps_itself_going():
     assert 15 < found.rates("100 ms")["layer.exc"] < 25  # Brian2: 19.3 Hz
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_coba_fires_as_in_brian():
     found = [task.run("COBA", Config(seed=seed))[0] for seed in range(1, 6)]  # rates differ by 1 to 2 Hz
     rate, cv = (sum(each[key] for each in found) / len(found) for key in ("rate", "cv"))
@@ -82,7 +82,7 @@ def test_coba_fires_as_in_brian():
     assert cv == pytest.approx(REFERENCE["COBA"].cv, abs=0.05)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", REGIMES)
 def test_regimes_are_those_of_nest(name):
     config = {"scale": REFERENCE_SCALE, "duration": 500 if name == "SR" else 1000}

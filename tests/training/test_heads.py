@@ -61,7 +61,7 @@ def batch():
     return x, {"what": torch.tensor([0, 1, 2, 0, 1]), "where": torch.tensor([3, 2, 1, 0, 3])}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_and_where_are_learned_and_reported(tmp_path):
     torch.manual_seed(0)
     model, scenes = classifier(), data()
