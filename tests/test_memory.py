@@ -27,6 +27,7 @@ print(default, faults())
 """
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not cx.keep_memory(), reason="the C library is not glibc")
 def test_kept_memory_is_not_faulted_in_again():
     done = subprocess.run([sys.executable, "-c", FAULTS], capture_output=True, text=True, check=True)

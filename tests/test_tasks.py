@@ -51,6 +51,7 @@ class _StopsAfterOneEpoch(ModelCheckpoint):
         trainer.should_stop = True
 
 
+@pytest.mark.long
 def test_classify_interrupted_and_resumed_is_classify_uninterrupted(tmp_path, monkeypatch):
     config = {"epochs": 2, "hidden": 16, "time": 3, "batch_size": 128, "encoder": "poisson"}
     tasks.classify.main(tasks.classify.Config(out=tmp_path / "whole", **config))

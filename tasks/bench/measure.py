@@ -67,7 +67,12 @@ class _Figures:
     memory: float
 
 
-LABELS = {"products": "products alone", "scan": "a LIF layer alone", "copies": "copy of its tensors"}
+LABELS = {
+    "products": "products alone",
+    "scan": "a LIF layer alone",
+    "function": "an empty function of torch",
+    "copies": "copy of its tensors",
+}
 
 
 def _measure(suite: Suite, case: str, rounds: int, steps: int, seed: int, progress: Progress) -> dict[str, _Figures]:

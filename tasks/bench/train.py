@@ -6,6 +6,7 @@ that runs one contestant pays for that one alone.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -185,11 +186,39 @@ def copies(case: Case) -> Step:
     return step
 
 
+class _Copied(torch.autograd.Function):
+    """A function of Python that does nothing but touch what a scan touches."""
+
+    @staticmethod
+    def forward(ctx: Any, current: Tensor) -> Tensor:
+        potentials = current.detach().clone()
+        ctx.save_for_backward(potentials)
+        return current.detach().clone()
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        (potentials,) = ctx.saved_tensors
+        return grad + potentials
+
+
+def function(case: Case) -> Step:
+    """Copy the same inside a function that torch differentiates: what is left to win where calls cost most."""
+    current = torch.rand(case.time, case.batch, case.hidden, device=device()).requires_grad_()
+    grad = torch.randn_like(current)
+
+    def step() -> None:
+        current.grad = None
+        _Copied.apply(current).backward(grad)  # pyright: ignore[reportOptionalMemberAccess]
+
+    return step
+
+
 CONTESTANTS: dict[str, Callable[[Case], Step]] = {
     "products": products,
     "conex_nn": conex_nn,
     "snntorch": snntorch,
     "spikingjelly": spikingjelly,
     "scan": scan,
+    "function": function,
     "copies": copies,
 }

@@ -64,6 +64,7 @@ def test_a_second_process_loads_the_kernel_without_numba(filled, fresh_process):
     assert path.stat().st_mtime_ns == written
 
 
+@pytest.mark.long
 def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path, fresh_process):
     (tmp_path / "file").write_text("")
     printed, warned = fresh_process(tmp_path / "file" / "folder")
@@ -72,6 +73,7 @@ def test_a_folder_that_cannot_be_written_is_said_and_does_no_harm(tmp_path, fres
     assert "Set CONEX_NN_CACHE" in warned
 
 
+@pytest.mark.long
 def test_a_damaged_file_is_compiled_anew(filled, fresh_process):
     (path,) = filled.iterdir()
     whole = path.read_bytes()

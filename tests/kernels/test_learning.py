@@ -207,6 +207,26 @@ def test_equals_a_loop_of_steps(seed, batch):
     assert any(changed) or all(rule is None for *_, rule, _, _, _, _ in found.links)
 
 
+@pytest.mark.parametrize("end", ["low", "high"])
+@pytest.mark.parametrize("side", ["source", "target"])
+def test_an_end_that_one_side_takes_weights_to_is_kept(side, end):
+    amount = 0.05 if end == "high" else -0.05
+    first = STDP(a_plus=amount, a_minus=0.0) if side == "target" else STDP(a_plus=0.0, a_minus=-amount)
+    ends, least, spread = {"high": ((None, 0.12), 0.09, 0.01), "low": ((0.0, None), 0.0, 0.19)}[end]
+    expected, found = Case(3, 1), Case(3, 1)
+    for case in (expected, found):
+        torch.manual_seed(0)
+        synapse = cx.Dense(21, 12, weight=least + spread * torch.rand(12, 21).double())
+        case.links = [(0, 1, synapse, chain(first, Normalise(2.0), Clip(*ends)), 0, 0, 0, 1.0)]
+    before = found.weights[0].clone()
+    spikes, _ = expected.by_steps()
+    mine, _ = found.by_events()
+    assert all(torch.equal(a, b) for a, b in zip(mine, spikes, strict=True))
+    assert_close(found.weights[0], expected.weights[0], rtol=1e-9, atol=1e-9)
+    assert (found.weights[0] == ends[end == "high"]).any()
+    assert not torch.equal(before, found.weights[0])
+
+
 @pytest.mark.parametrize("sizes", [(70, 3, 3), (130, 17, 66), (258, 64, 5), (300, 9, 65)])
 @pytest.mark.parametrize("seed", [1, 6])
 def test_sizes_that_fill_no_chunk_and_no_square(seed, sizes):

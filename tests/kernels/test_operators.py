@@ -87,7 +87,9 @@ def compare(compiled, net, x):
 
 
 @pytest.mark.compile
-@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize(
+    "name", [name if name in ("LIF", "AELIF") else pytest.param(name, marks=pytest.mark.long) for name in NEURONS]
+)
 def test_compile_without_graph_break(name):
     torch._dynamo.reset()
     net = Net(NEURONS[name]())
@@ -102,6 +104,7 @@ def test_inductor():
     compare(torch.compile(net, fullgraph=True), net, current())
 
 
+@pytest.mark.long
 @pytest.mark.compile
 def test_compile_takes_another_number_of_steps():
     torch._dynamo.reset()

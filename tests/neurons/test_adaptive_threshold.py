@@ -64,6 +64,7 @@ def test_roundings_do_not_add_up():
     assert torch.equal(neuron.v_threshold, -52 + behavior.theta)
 
 
+@pytest.mark.long
 def test_it_decays_as_slowly_as_the_paper_wants():
     neuron = LIF(v_rest=-65.0, v_reset=-60.0, v_threshold=-52.0)
     behavior = adaptive(neuron, increment=20.0, tau=1e7)

@@ -10,7 +10,7 @@ import torch
 
 from .two_processes import PARTS, run
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -40,6 +40,7 @@ def _misfit(changes):
     return sum(terms) / len(terms)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("nearest", [False, True])
 @pytest.mark.parametrize("minimal", [False, True])
 def test_the_effect_of_the_rate_is_the_one_that_was_measured(nearest, minimal):

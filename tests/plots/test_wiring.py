@@ -239,6 +239,7 @@ def test_every_picture_is_drawn_on_the_axes_that_it_is_given():
         assert draw(ax) is ax
 
 
+@pytest.mark.long
 def test_without_matplotlib():
     program = (
         "import sys; sys.modules['matplotlib'] = sys.modules['matplotlib.axes'] = None\n"

@@ -281,6 +281,7 @@ def test_it_compiles_without_a_break():
     assert_close(compiled(x)[0], net(x)[0])
 
 
+@pytest.mark.long
 @pytest.mark.compile
 def test_compiled_it_projects_the_stored_weight_as_well():
     net = CTRNN(I, N, activation=torch.tanh, recurrent_constraints=[Dale(ei_signs(N))], how="project")

@@ -15,8 +15,6 @@ from conex_nn.structure.by_ring import RingLoop
 from conex_nn.structure.engine import run
 from conex_nn.structure.population import Population
 
-LONG = pytest.param(1000, marks=pytest.mark.long)
-
 
 def models():
     spread = torch.linspace(8.0, 14.0, 40, dtype=torch.float64)
@@ -82,19 +80,19 @@ def close(after, expected):
 CASES = [(name, None) for name in models()] + [("lif", 5.0), ("lif per neuron", 2.0), ("if", 5.0), ("aelif", 5.0)]
 
 
-@pytest.mark.parametrize("first", [200, LONG])
+@pytest.mark.parametrize("stretch", [150, pytest.param(1000, marks=pytest.mark.long)])
 @pytest.mark.parametrize(("name", "tau_syn"), CASES)
-def test_it_equals_the_step_loop_spike_for_spike(name, tau_syn, first):
+def test_it_equals_the_step_loop_spike_for_spike(name, tau_syn, stretch):
     gain = {"izhikevich": 8.0}.get(name, 1.0) * (2.5 / tau_syn if tau_syn else 4.0)
     net = network(models()[name], tau_syn=tau_syn, gain=gain)
     part = next(part for part in net.network().parts if part.inner)
     with torch.no_grad():
         assert RingLoop.of(part, net.populations(), net.all_connections(), like=torch.zeros(1).double()) is not None
     state = None
-    for steps in (first, 10, 30):  # 10 are fewer than the longest delay
+    for steps in (stretch, 10, 40):  # 10 are fewer than the longest delay
         (spikes, state), (wanted, expected) = both(net, draw(steps), state)
         for path, rows in wanted.items():
-            assert steps < first or 0.003 < rows.mean().item() < 0.5, (path, rows.mean().item())
+            assert steps < stretch or 0.003 < rows.mean().item() < 0.5, (path, rows.mean().item())
             assert torch.equal(spikes[path], rows), path
         close(state, expected)
 
@@ -302,10 +300,10 @@ def test_a_log_that_is_full_is_fetched_and_goes_on(monkeypatch, threads):
     net = network(models()["lif"], gain=4.0)
     torch.set_num_threads(threads)
     try:
-        (spikes, after), (wanted, expected) = both(net, draw(120))
+        (spikes, after), (wanted, expected) = both(net, draw(200))
     finally:
         torch.set_num_threads(1)
-    assert len(calls) > 2
+    assert len(calls) > 5
     for path, rows in wanted.items():
         assert torch.equal(spikes[path], rows), path
     close(after, expected)

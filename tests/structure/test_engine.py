@@ -238,7 +238,7 @@ def test_states_do_not_hold_whole_sequences():
     net = model.net
     for events in (True, False):
         net.by_events = events
-        _, state = net(random_inputs(model, 60, (2,)), outputs=[])
+        _, state = net(random_inputs(model, 200, (2,)), outputs=[])
         for path, connection in state.connections.items():
             for tensor in connection[:2]:
                 kept, used = tensor.untyped_storage().nbytes(), tensor.numel() * tensor.element_size()

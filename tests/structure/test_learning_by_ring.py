@@ -118,7 +118,7 @@ CASES = [
     ("lif per neuron", "nearest soft", 0.5, 5.0, 0, 100),
     ("izhikevich", "inhibitory", 32.0, None, 1, 100),
     ("aelif", "modulated", 0.8, 3.0, 0, 100),
-    ("elif", "eligible", 5.0, None, 1, 100),
+    ("elif", "eligible", 5.0, None, 1, 120),
     ("if", "eligible clip", 2.0, None, 0, 100),
 ]
 

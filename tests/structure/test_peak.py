@@ -41,7 +41,7 @@ def held(net, steps, **options):
     return live.peak - outputs, live.now - outputs - values
 
 
-@pytest.mark.parametrize("by_events", [None, False, True])
+@pytest.mark.parametrize("by_events", [None, pytest.param(False, marks=pytest.mark.long), True])
 @pytest.mark.parametrize("plain", [True, False])
 @pytest.mark.parametrize("loops", [False, True])
 def test_memory_does_not_grow_with_time(loops, plain, by_events):

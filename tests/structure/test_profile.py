@@ -119,6 +119,7 @@ def test_a_table_names_what_the_share_is_of():
         profile.largest(95)
 
 
+@pytest.mark.long
 def test_a_profile_prints_nothing():
     program = (
         "import torch, conex_nn as cx\n"

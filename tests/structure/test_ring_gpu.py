@@ -28,6 +28,7 @@ def interpreted() -> dict[str, str | None]:
     return json.loads(done.stdout)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["network", "widths", "draws", "refusals"])
 def test_interpreted_kernels_are_the_step_loop_or_the_kernel_for_the_cpu(name, interpreted):
     assert interpreted[name] is None, interpreted[name]

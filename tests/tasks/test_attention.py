@@ -10,6 +10,7 @@ import tasks.attention.run
 from tasks.attention.run import Config, build, scenes
 
 
+@pytest.mark.long
 def test_attention_leaves_a_report_with_both_figures(tmp_path):
     config = Config(epochs=1, rows=2, columns=2, cells=40, look_time=2, batch_size=64, out=tmp_path, seed=4)
     metrics = tasks.attention.run.main(config)

@@ -34,6 +34,7 @@ def test_images_of_mnists_size(tmp_path, data_root):
     assert 0.17 < (images > 0).float().mean() < 0.21  # 0.19 of MNIST
 
 
+@pytest.mark.long
 def test_the_command_leaves_a_report(tmp_path, monkeypatch):
     monkeypatch.setattr(data, "waiting", lambda options: {"waiting": 0.25, "encoding": 0.5, "options": options})
     command.main("data", command.Config(quick=True, out=tmp_path, seed=4, data_root=tmp_path))

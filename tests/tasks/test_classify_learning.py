@@ -9,7 +9,14 @@ import tasks.classify
 from tasks.classify import RECIPES, competing, verdict, votes
 
 
-@pytest.mark.parametrize(("learning", "least"), [("stdp", 0.5), ("rstdp", 0.4), ("hybrid", 0.4)])
+@pytest.mark.parametrize(
+    ("learning", "least"),
+    [
+        pytest.param("stdp", 0.5, marks=pytest.mark.long),
+        pytest.param("rstdp", 0.4, marks=pytest.mark.long),
+        ("hybrid", 0.4),
+    ],
+)
 def test_each_way_to_learn_leaves_a_report(tmp_path, learning, least):
     size = {"hidden": 64, "time": 4, "lr": 1e-2, "epochs": 2} if learning == "hybrid" else {"hidden": 60, "epochs": 1}
     metrics = tasks.classify.main(tasks.classify.Config(learning=learning, out=tmp_path, **size))

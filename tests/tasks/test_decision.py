@@ -55,6 +55,7 @@ def test_selectivity_is_the_difference_in_standard_deviations():
     assert abs(second) < 0.5
 
 
+@pytest.mark.long
 def test_multitask_leaves_a_report_and_pictures(tmp_path):
     config = multitask.Config(epochs=1, batches=2, batch_size=16, neurons=16, out=tmp_path)
     report = multitask.main(config)

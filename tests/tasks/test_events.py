@@ -16,7 +16,7 @@ def generator(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_learns_from_simulated_recordings_and_leaves_a_report_and_pictures(tmp_path, monkeypatch):
     monkeypatch.setattr("tasks.events.run.STAND_IN", (400, 80))
     config = Config(data_root=tmp_path, epochs=5, time=4, window=80.0, channels=8, validation=40, lr=1e-2, out=tmp_path)

@@ -25,6 +25,7 @@ from tasks.first_spikes.layer import (
 )
 
 
+@pytest.mark.long
 def test_the_task_leaves_a_report_and_pictures(tmp_path):
     config = run.Config(epochs=3, images=400, ablation=100, out=tmp_path, seed=2)
     returned = run.main(config)
@@ -40,6 +41,7 @@ def test_the_task_leaves_a_report_and_pictures(tmp_path):
     assert pictures <= {path.name for path in tmp_path.iterdir()}
 
 
+@pytest.mark.long
 def test_the_test_part_is_no_part_of_what_is_learned(monkeypatch, tmp_path):
     """Other test images change the test accuracy, and nothing else."""
 

@@ -11,6 +11,7 @@ import tasks.hybrid
 from tasks.hybrid import RECIPES, VARIANTS, Config, Contrast, competition, network, pretrained
 
 
+@pytest.mark.long
 def test_hybrid_leaves_a_report_with_its_ablation(tmp_path):
     config = Config(epochs=1, images=64, ablation_images=64, channels=4, out=tmp_path, seed=2)
     metrics = tasks.hybrid.main(config)

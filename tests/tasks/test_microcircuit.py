@@ -94,7 +94,7 @@ def test_a_run_leaves_a_report_and_pictures(tmp_path):
     assert {"raster.png", "rates.png"} <= {path.name for path in tmp_path.iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_tenth_fires_as_the_whole_does():
     torch.manual_seed(2)
     numbers = circuit(0.1, drive="poisson")
@@ -109,7 +109,7 @@ def test_a_tenth_fires_as_the_whole_does():
     assert 0.35 < irregularity < 0.6  # 0 of a clock; in so short a time a Poisson process, too, is far below 1
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_layer_taken_out_learns_to_fire_at_given_rates():
     torch.manual_seed(1)
     numbers = dataclasses.replace(circuit(0.02, drive="poisson").only("l5"), delay_spread=0.0)

@@ -96,6 +96,7 @@ def test_where_maps_fire_at_once_the_highest_potential_is_alone():
     assert alone.tolist() == [[0, 1, 0], [1, 0, 0], [0, 0, 1]]
 
 
+@pytest.mark.long
 def test_the_task_leaves_a_report_and_pictures(tmp_path):
     config = run.Config(epochs=3, images=400, maps=4, ablation=400, out=tmp_path, seed=2)
     returned = run.main(config)

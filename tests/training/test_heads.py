@@ -61,11 +61,11 @@ def batch():
     return x, {"what": torch.tensor([0, 1, 2, 0, 1]), "where": torch.tensor([3, 2, 1, 0, 3])}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_and_where_are_learned_and_reported(tmp_path):
     torch.manual_seed(0)
     model, scenes = classifier(), data()
-    runner = trainer(tmp_path, max_epochs=15, callbacks=[Report(tmp_path, show=False)])
+    runner = trainer(tmp_path, max_epochs=30, callbacks=[Report(tmp_path, show=False)])
     runner.fit(model, datamodule=scenes)
     assert {"train/where/accuracy", "val/where/accuracy", "val/accuracy"} <= runner.callback_metrics.keys()
     (logged,) = runner.test(model, datamodule=scenes, verbose=False)

@@ -3,7 +3,7 @@
 import functools
 
 from conex_nn.kernels.cpu import record as of
-from conex_nn.kernels.cpu.intrinsics import inline, lowest, not_below, offset, sweep
+from conex_nn.kernels.cpu.intrinsics import choose, inline, lowest, not_below, offset, sweep
 
 __all__ = ["make_compete"]
 
@@ -61,8 +61,8 @@ def make_compete(real):
     def charge(current, decay, gain, drive, v, left, spikes, dt, n):
         for i in range(n):
             x = decay[i] * v[i] + (gain[i] * current[i] + drive[i])
-            x = zero if abs(x) < tiny else x
-            v[i] = v[i] if left[i] > half * dt else x
+            x = choose(abs(x) < tiny, zero, x)
+            v[i] = choose(left[i] > half * dt, v[i], x)
             spikes[i] = zero
 
     @sweep
@@ -91,8 +91,7 @@ def make_compete(real):
     def rest(left, spikes, pause, dt, n):
         for i in range(n):
             less = left[i] - dt
-            less = less if less > zero else zero
-            left[i] = pause[i] if spikes[i] > zero else less
+            left[i] = choose(spikes[i] > zero, pause[i], choose(less > zero, less, zero))
 
     @inline
     def step(

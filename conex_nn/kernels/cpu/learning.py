@@ -24,7 +24,7 @@ def make_learning(real):
     pre_of, post_of = make_sides(real)
     pre_spans, post_spans = make_spans(real)
     remember = make_remember(real)
-    touch, touch_one, touch_few, touch_column = make_touch(real)
+    touch, touch_divided, touch_one, touch_few, touch_column = make_touch(real)
     clear, add, times, decay, clip, scale_row, total = make_rows(real)
     _, from_gains = make_gains(real)
     zero, one = real(0), real(1)
@@ -37,7 +37,9 @@ def make_learning(real):
             return one
         return as_pointer(record[of.MODULATOR], real)[t * batch + b]
 
-    learn_one, learn_batch = make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, touch_column)
+    learn_one, learn_batch = make_matrix(
+        real, pre_of, post_of, pre_spans, post_spans, touch, touch_divided, touch_few, touch_column
+    )
     learn_edges, sum_edges, scale_edges = make_edges(real, pre_of, post_of, signal, touch, touch_one)
 
     @inline

@@ -9,16 +9,15 @@ from numba import types
 
 from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, transpose
-from conex_nn.kernels.cpu.plastic_row import make_add_four, make_gains, make_rows
+from conex_nn.kernels.cpu.plastic_row import make_add_four, make_rows
 
 __all__ = ["make_matrix"]
 
 
-def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, touch_column):
+def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divided, touch_few, touch_column):
     """Make what changes the rows of a chunk: of one sample, and of a batch."""
     clear, add, *_ = make_rows(real)
     add_four = make_add_four(real)
-    times, divide = make_gains(real)
     zero, one = real(0), real(1)
     room = of.ROOM
 
@@ -31,7 +30,7 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, 
         x, y = as_pointer(record[of.TRACE_PRE], real), as_pointer(record[of.TRACE_POST], real)
         shift = real(as_double(record[of.SHIFT]))
         places = as_pointer(record[of.PLACES], types.int32)
-        gained, weights = record[of.GAINS] != 0, as_pointer(record[of.WEIGHT], real)
+        gained = record[of.GAINS] != 0
         gains, tops = as_pointer(record[of.GAINS], real), offset(as_pointer(record[of.TOPS], real), 2 * c * m)
         begin = c * record[of.ROWS]
         rows = min(n, begin + record[of.ROWS]) - begin
@@ -40,12 +39,10 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_few, 
             say[r] = x[begin + r] * d
         for k in range(places[c], places[c + 1]):
             i = types.int64(events[k])
-            row = offset(weights, i * m)
             if gained:
-                times(row, gains, m)
-            touch(record, i * m, post, y, sums, x[i] * d, pre[i] * d, shift, inverse, m)
-            if gained:
-                divide(row, offset(gains, m), tops, offset(tops, m), m)
+                touch_divided(record, i * m, post, y, sums, tops, x[i] * d, pre[i] * d, shift, inverse, m)
+            else:
+                touch(record, i * m, post, y, sums, x[i] * d, pre[i] * d, shift, inverse, m)
             say[i - begin] = zero
         ends = offset(scratch, rows)
         for q in range(number):

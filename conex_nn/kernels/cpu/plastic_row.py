@@ -4,7 +4,7 @@ import functools
 
 from numba import types
 
-from conex_nn.kernels.cpu.intrinsics import inline, sweep
+from conex_nn.kernels.cpu.intrinsics import choose, inline, sweep
 
 __all__ = ["make_add_four", "make_change", "make_column", "make_gains", "make_row", "make_rows"]
 
@@ -45,6 +45,7 @@ def make_change(real, bound):
 def make_row(real, bound):
     """Make what changes a row of weights, or their eligibility: all of it, or where the target has spiked."""
     change, raise_by = make_change(real, bound)
+    larger, smaller = make_ends(real)
 
     @sweep
     def weights(w, p, m, sums, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, least, most, n):
@@ -55,6 +56,19 @@ def make_row(real, bound):
             new = most if new > most else new
             sums[j] += abs(new) - abs(old)
             w[j] = new
+
+    @sweep
+    def divided(
+        w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, plus_side, minus_side, low, high,
+        mu, n,
+    ):  # fmt: skip
+        for j in range(n):
+            old = w[j] * gains[j]
+            new = old + change(old, px * p[j], mx * (m[j] + shift), plus, minus, plus_side, minus_side, low, high, mu)
+            sums[j] += abs(new) - abs(old)
+            tops[j] = larger(new, tops[j])
+            bottoms[j] = smaller(new, bottoms[j])
+            w[j] = new * inverses[j]
 
     @sweep
     def eligibility(e, w, p, m, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, n):
@@ -78,7 +92,7 @@ def make_row(real, bound):
             j = types.int64(events[q])
             e[j] += raise_by(w[j], px * p[j], plus, plus_side, low, high, mu)
 
-    return change, weights, eligibility, few_weights, few_eligibility
+    return change, weights, divided, eligibility, few_weights, few_eligibility
 
 
 @functools.cache
@@ -134,11 +148,31 @@ def make_add_four(real):
 
 
 @functools.cache
+def make_ends(real):
+    """Make the larger and the smaller of a number and of what has to be replaced by it.
+
+    To add 0 hides from LLVM that what is stored may be what was there: it would store with a mask, which is slow.
+    """
+    zero = real(0)
+
+    @inline
+    def larger(x, top):
+        return choose(x > top, x, top) + zero
+
+    @inline
+    def smaller(x, bottom):
+        return choose(x < bottom, x, bottom) + zero
+
+    return larger, smaller
+
+
+@functools.cache
 def make_gains(real):
     """Make the passes over weights that are kept divided by a gain of their target, so that a sum can be set at once.
 
     The gains are followed by their inverses; the largest weights so far are followed by the smallest.
     """
+    larger, smaller = make_ends(real)
 
     @sweep
     def times(w, gains, n):
@@ -149,8 +183,8 @@ def make_gains(real):
     def divide(w, inverses, tops, bottoms, n):
         for j in range(n):
             x = w[j]
-            tops[j] = x if x > tops[j] else tops[j]
-            bottoms[j] = x if x < bottoms[j] else bottoms[j]
+            tops[j] = larger(x, tops[j])
+            bottoms[j] = smaller(x, bottoms[j])
             w[j] = x * inverses[j]
 
     return times, divide
@@ -180,7 +214,7 @@ def make_rows(real):
     def decay(x, factor, n):
         for j in range(n):
             y = x[j] * factor
-            x[j] = zero if abs(y) < tiny else y
+            x[j] = choose(abs(y) < tiny, zero, y)
 
     @sweep
     def clip(w, sums, least, most, n):

@@ -10,10 +10,10 @@ __all__ = ["make_touch"]
 def make_touch(real):
     """Make what changes a row, all of it or some columns of it, by whichever bound the connection has."""
     column_weights, column_traces = make_column(real)
-    none_change, none_row, none_trace, none_few, none_few_traces = make_row(real, 0)
-    soft_change, soft_row, soft_trace, soft_few, soft_few_traces = make_row(real, 1)
-    power_change, power_row, power_trace, power_few, power_few_traces = make_row(real, 2)
-    product_change, product_row, product_trace, product_few, product_few_traces = make_row(real, 3)
+    none_change, none_row, none_divided, none_trace, none_few, none_few_traces = make_row(real, 0)
+    soft_change, soft_row, soft_divided, soft_trace, soft_few, soft_few_traces = make_row(real, 1)
+    power_change, power_row, power_divided, power_trace, power_few, power_few_traces = make_row(real, 2)
+    product_change, product_row, product_divided, product_trace, product_few, product_few_traces = make_row(real, 3)
 
     @inline
     def change(record, bound, w, p, m, plus, minus):
@@ -55,6 +55,33 @@ def make_touch(real):
             power_row(w, p, m, sums, px, mx, shift, plus, minus, a, b, low, high, mu, least, most, n)
         else:
             product_row(w, p, m, sums, px, mx, shift, plus, minus, a, b, low, high, mu, least, most, n)
+
+    @inline
+    def touch_divided(record, begin, p, m, sums, tops, px, mx, shift, inverse, n):
+        """Change n weights in a row from ``begin`` on that are kept divided by gains and have no ends of their own."""
+        w = offset(as_pointer(record[of.WEIGHT], real), begin)
+        gains, bottoms = as_pointer(record[of.GAINS], real), offset(tops, n)
+        inverses = offset(gains, n)
+        plus, minus = real(as_double(record[of.PLUS])) * inverse, real(as_double(record[of.MINUS])) * inverse
+        a, b = record[of.PLUS_FACTOR], record[of.MINUS_FACTOR]
+        low, high = real(as_double(record[of.W_MIN])), real(as_double(record[of.W_MAX]))
+        mu, bound = real(as_double(record[of.MU])), record[of.BOUND]
+        if bound == 0:
+            none_divided(
+                w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, a, b, low, high, mu, n
+            )
+        elif bound == 1:
+            soft_divided(
+                w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, a, b, low, high, mu, n
+            )
+        elif bound == 2:
+            power_divided(
+                w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, a, b, low, high, mu, n
+            )
+        else:
+            product_divided(
+                w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, a, b, low, high, mu, n
+            )
 
     @inline
     def touch_one(record, e, p, m, sums, j, inverse):
@@ -115,4 +142,4 @@ def make_touch(real):
         else:
             product_few(w, p, sums, px, plus, a, low, high, mu, least, most, events, count)
 
-    return touch, touch_one, touch_few, touch_column
+    return touch, touch_divided, touch_one, touch_few, touch_column
