@@ -70,7 +70,7 @@ class _Figures:
 LABELS = {
     "products": "products alone",
     "scan": "a LIF layer alone",
-    "function": "an empty function of torch",
+    "function": "a function that copies them",
     "copies": "copy of its tensors",
 }
 

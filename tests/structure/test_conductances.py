@@ -142,6 +142,26 @@ def test_negative_conductances():
         cells(2, background=cx.ConstantDrive(-1.0, "exc"))
 
 
+def test_a_compartment_of_ones_own_that_opens_a_conductance():
+    class Shunt(cx.Compartment):
+        pulls, opens = True, True
+
+        def forward(self, current, v, neuron):
+            return current * (-60.0 - v)
+
+    net = cx.CorticalLayer(
+        inh=cx.Population(2, cx.LIF(**CELL), inhibitory=True),
+        exc=cx.Population(2, cx.LIF(**CELL), dendrite=cx.Dendrite({"shunt": Shunt(), "proximal": cx.Drive()})),
+    )
+    with pytest.raises(ValueError, match=r"`weight` from 'inh' to 'shunt', which opens a conductance, .* -0\.1"):
+        net.connect("inh", "exc", cx.Dense, weight=torch.full((2, 2), -0.1), compartment="shunt")
+    net.connect("inh", "exc", cx.Dense, weight=torch.full((2, 2), 0.1), compartment="shunt")
+    (connection,) = (each for _, each in net.named_modules() if isinstance(each, cx.Connection))
+    assert connection.conductance
+    net.connect("inh", "exc", cx.Dense, weight=torch.full((2, 2), 0.1), compartment="proximal", name="to_soma")
+    assert not net.connections["to_soma"].only.conductance
+
+
 def test_an_inhibitory_population_that_would_excite():
     net = cx.CorticalLayer(exc=cells(2), inh=cells(2, inhibitory=True))
     with pytest.raises(ValueError, match=r"reversal of 'exc', .* 'inh' arrives, to be below .* -50 \[mV\], got 0"):

@@ -10,7 +10,7 @@ from conex_nn.kernels.cpu import record as of
 from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, sweep
 from conex_nn.kernels.cpu.plastic_edges import make_edges
 from conex_nn.kernels.cpu.plastic_matrix import make_matrix
-from conex_nn.kernels.cpu.plastic_row import make_gains, make_rows
+from conex_nn.kernels.cpu.plastic_row import make_divide, make_rows
 from conex_nn.kernels.cpu.plastic_touch import make_touch
 from conex_nn.kernels.cpu.traces import make_remember, make_sides, make_spans
 
@@ -26,7 +26,7 @@ def make_learning(real):
     remember = make_remember(real)
     touch, touch_divided, touch_one, touch_few, touch_column = make_touch(real)
     clear, add, times, decay, clip, scale_row, total = make_rows(real)
-    _, from_gains = make_gains(real)
+    divide = make_divide(real)
     zero, one = real(0), real(1)
     large, small = real(_LARGE), real(1 / _LARGE)
 
@@ -85,7 +85,7 @@ def make_learning(real):
         tops = offset(as_pointer(record[of.TOPS], real), 2 * c * m)
         forget(tops, offset(tops, m), m)
         for i in range(first, last):
-            from_gains(offset(weights, i * m), offset(gains, m), tops, offset(tops, m), m)
+            divide(offset(weights, i * m), offset(gains, m), tops, offset(tops, m), m)
 
     @inline
     def move_gains(record, begin, n):

@@ -6,7 +6,7 @@ from numba import types
 
 from conex_nn.kernels.cpu.intrinsics import choose, inline, sweep
 
-__all__ = ["make_add_four", "make_change", "make_column", "make_gains", "make_row", "make_rows"]
+__all__ = ["make_add_four", "make_change", "make_column", "make_divide", "make_row", "make_rows"]
 
 _TINY = 1e-30
 
@@ -167,17 +167,12 @@ def make_ends(real):
 
 
 @functools.cache
-def make_gains(real):
-    """Make the passes over weights that are kept divided by a gain of their target, so that a sum can be set at once.
+def make_divide(real):
+    """Make the pass after which weights are kept divided by a gain of their target, so that a sum can be set at once.
 
-    The gains are followed by their inverses; the largest weights so far are followed by the smallest.
+    The largest weights so far are followed by the smallest.
     """
     larger, smaller = make_ends(real)
-
-    @sweep
-    def times(w, gains, n):
-        for j in range(n):
-            w[j] *= gains[j]
 
     @sweep
     def divide(w, inverses, tops, bottoms, n):
@@ -187,7 +182,7 @@ def make_gains(real):
             bottoms[j] = smaller(x, bottoms[j])
             w[j] = x * inverses[j]
 
-    return times, divide
+    return divide
 
 
 @functools.cache
