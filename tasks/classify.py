@@ -88,6 +88,7 @@ class Recipe:
     batch_size: int
     lr: float
     channels: int = 16
+    kernel: int = 5  # of the second convolution
     dropout: float = 0.2
 
 
@@ -95,7 +96,7 @@ RECIPES = {
     ("digits", "mlp"): Recipe(epochs=60, time=10, hidden=512, batch_size=32, lr=2e-3),
     ("digits", "conv"): Recipe(epochs=30, time=6, hidden=128, batch_size=32, lr=3e-3),
     ("mnist", "mlp"): Recipe(epochs=15, time=6, hidden=800, batch_size=128, lr=2e-3, dropout=0.1),
-    ("mnist", "conv"): Recipe(epochs=9, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32),
+    ("mnist", "conv"): Recipe(epochs=9, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, kernel=3),
     ("fashionmnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
     ("fashionmnist", "conv"): Recipe(epochs=11, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, dropout=0.3),
     ("digits", "hybrid"): Recipe(epochs=40, time=10, hidden=512, batch_size=32, lr=2e-3),
@@ -135,7 +136,7 @@ def build(model: str, recipe: Recipe, shape: tuple[int, ...], classes: int) -> c
         front = {
             "conv1": nn.Conv2d(channels, c, 5, padding=2), "norm1": nn.BatchNorm2d(c), "pool1": nn.MaxPool2d(2),
             "layer1": lif(),
-            "conv2": nn.Conv2d(c, 2 * c, 5, padding=2, stride=2), "norm2": nn.BatchNorm2d(2 * c), "layer2": lif(),
+            "conv2": nn.Conv2d(c, 2 * c, recipe.kernel, padding=recipe.kernel // 2, stride=2), "norm2": nn.BatchNorm2d(2 * c), "layer2": lif(),
             "flatten": nn.Flatten(), "drop2": drop(),
             "weights3": nn.Linear(2 * c * math.ceil(height // 2 / 2) * math.ceil(width // 2 / 2), h), "layer3": lif(),
             "drop3": drop(),

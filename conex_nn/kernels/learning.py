@@ -190,7 +190,7 @@ def learner_rows(
 
     Example:
         >>> learner_rows(Table(torch.float32), [], [3], {}, steps=10, batch=1)
-        (1, 0)
+        (2, 0)
     """
     cuts = [_cut(link, sizes[link.source], batch) for link in links]
     area = max((cut[2] for cut in cuts), default=0)
@@ -200,7 +200,7 @@ def learner_rows(
         values = _values(table, link, sizes, gains, batch, rows, chunks) | {"area": area, "wide": wide}
         table.rows += [values[name] for name in FIELDS]
         touched += link.weight.numel() // (4 if link.learning.normalise == "none" else 1)
-    return 2 * area + 2 * wide + batch, steps * batch * touched if touched > _WORTH else 0
+    return 2 * area + 2 * wide + 2 * batch, steps * batch * touched if touched > _WORTH else 0
 
 
 def gains_of(link: Any, batch: int) -> Tensor | None:

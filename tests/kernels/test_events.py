@@ -189,8 +189,8 @@ def test_a_sequence_equals_its_halves():
 @pytest.mark.parametrize("real", [torch.float32, torch.float64])
 @pytest.mark.parametrize(("rows", "rate"), [(1, 0.0), (1, 0.3), (40, 0.05), (33, 1.0)])
 def test_currents_of_events(real, rows, rate):
-    spikes = (torch.rand(rows, 50) < rate) * torch.randn(rows, 50)  # graded, as an encoder's may be
-    weight = torch.randn(70, 50).t()
+    spikes = (torch.rand(rows, 150) < rate) * torch.randn(rows, 150)  # graded, as an encoder's may be
+    weight = torch.randn(70, 150).t()
     expected = spikes.double() @ weight.double()
     found = event_currents(spikes.to(real), weight.to(real))
     assert found.dtype == real

@@ -8,14 +8,16 @@ import numba
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 
 from conex_nn.kernels.cpu.compiler import Inner, Sweep
 from conex_nn.kernels.cpu.record import LANES
 
 __all__ = [
-    "as_double", "as_pointer", "choose", "count_ones", "decay_and_add", "decay_or_set", "fetch_add", "finish", "inline",
-    "locate", "lowest", "make_exp", "not_below", "not_zero", "offset", "prefetch", "sweep", "transpose", "wait",
+    "as_double", "as_pointer", "choose", "count_ones", "decay_and_add", "decay_or_set", "fetch_add", "finish", "fused",
+    "fused_sweep", "inline", "locate", "lowest", "make_exp", "make_total", "not_below", "not_zero", "offset",
+    "prefetch", "sweep", "transpose", "wait",
 ]  # fmt: skip
 
 
@@ -26,6 +28,12 @@ sweep = numba.njit(pipeline_class=Sweep, **_OPTIONS)
 
 inline = numba.njit(pipeline_class=Inner, **_OPTIONS)
 """Compile a scalar function for use inside a sweep."""
+
+fused_sweep = numba.njit(pipeline_class=Sweep, fastmath={"contract"}, **_OPTIONS)
+"""Compile a sweep in which a product and the sum it is for are rounded once, where the machine can do both at once."""
+
+fused = numba.njit(pipeline_class=Inner, fastmath={"contract"}, **_OPTIONS)
+"""Compile a scalar function for use inside such a sweep."""
 
 
 @intrinsic
@@ -167,14 +175,20 @@ def lowest(typingctx, bits):
     return types.int64(bits), codegen
 
 
+def _spread(builder, value, vector):
+    """Return a vector of a number."""
+    lane = builder.insert_element(ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
+    places = ir.Constant(ir.VectorType(ir.IntType(32), vector.count), [0] * vector.count)
+    return builder.shuffle_vector(lane, lane, places)
+
+
 def _decayed(context, builder, signature, args, combine):
     """Replace the numbers that a pointer stands at by what ``combine`` makes of them, decayed, and of others."""
     pointer, kind = args[0], signature.args[0]
     x, other = (_lanes(context, builder, each, kind) for each in (pointer, args[-1]))
 
     def spread(value):
-        lane = builder.insert_element(ir.Constant(x.type, ir.Undefined), value, ir.Constant(ir.IntType(32), 0))
-        return builder.shuffle_vector(lane, lane, ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES))
+        return _spread(builder, value, x.type)
 
     y = combine(builder.fmul(x, spread(args[1])), other, spread)
     zero, tiny = (ir.Constant(x.type, [each] * LANES) for each in (0.0, 1e-30))  # denormals are slow
@@ -208,6 +222,33 @@ def decay_or_set(typingctx, pointer, keep, other):
         return _decayed(context, builder, signature, args, larger)
 
     return types.void(pointer, pointer.dtype, pointer), codegen
+
+
+@functools.cache
+def make_total(width):
+    """Make what sets so many numbers to a sum of rows that are listed, times factors, in registers until it is done."""
+
+    @intrinsic
+    def total(typingctx, out, rows, pitch, listed, factors, count):
+        def codegen(context, builder, signature, args):
+            out, rows, pitch, listed, factors, count = args
+            kind = signature.args[0]
+            vector, align = ir.VectorType(context.get_value_type(kind.dtype), width), kind.dtype.bitwidth // 8
+            sums = cgutils.alloca_once_value(builder, ir.Constant(vector, [0.0] * width))
+            with cgutils.for_range(builder, count) as loop:
+                number, factor = (
+                    builder.load(builder.gep(each, [loop.index], inbounds=True)) for each in (listed, factors)
+                )
+                row = builder.gep(rows, [builder.mul(builder.sext(number, pitch.type), pitch)], inbounds=True)
+                values = builder.load(builder.bitcast(row, vector.as_pointer()), align=align)
+                product = builder.fmul(values, _spread(builder, factor, vector), flags=("contract",))
+                builder.store(builder.fadd(builder.load(sums), product, flags=("contract",)), sums)
+            builder.store(builder.load(sums), builder.bitcast(out, vector.as_pointer()), align=align)
+            return context.get_dummy_value()
+
+        return types.void(out, rows, pitch, listed, factors, count), codegen
+
+    return total
 
 
 @intrinsic

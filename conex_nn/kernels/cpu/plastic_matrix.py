@@ -8,8 +8,8 @@ listed by source. Either way they are added in their order.
 from numba import types
 
 from conex_nn.kernels.cpu import record as of
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, offset, transpose
-from conex_nn.kernels.cpu.plastic_row import make_add_four, make_rows
+from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, inline, make_total, offset, transpose
+from conex_nn.kernels.cpu.plastic_row import make_rows
 
 __all__ = ["make_matrix"]
 
@@ -17,9 +17,9 @@ __all__ = ["make_matrix"]
 def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divided, touch_few, touch_column):
     """Make what changes the rows of a chunk: of one sample, and of a batch."""
     clear, add, *_ = make_rows(real)
-    add_four = make_add_four(real)
     zero, one = real(0), real(1)
-    room = of.ROOM
+    room, span = of.ROOM, 8 * of.LANES * 4 // (real.bitwidth // 8)  # as much as eight registers hold
+    total_span, total_lanes, total_one = make_total(span), make_total(of.LANES), make_total(1)
 
     @inline
     def single(record, table, populations, t, c, slots, width, lists, counts, sums, inverse, scratch, d):
@@ -102,27 +102,26 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divid
         return number, count
 
     @inline
-    def from_source(record, spans, r, i, signals, batch, lengths, samples, down):
+    def from_source(record, spans, r, i, signals, batch, lengths, samples, factors, down):
         """Add up, in a row, what samples in which a source has spiked say of it; return what they say of a shift."""
         pre = spans[0]
         n, m = record[of.SOURCES], record[of.TARGETS]
         y, own = as_pointer(record[of.TRACE_POST], real), offset(samples, r * batch)
-        length, k, total = types.int64(lengths[r]), 0, zero
-        clear(down, m)
-        while k + 4 <= length:
-            a, b = types.int64(own[k]), types.int64(own[k + 1])
-            c, d = types.int64(own[k + 2]), types.int64(own[k + 3])
-            fa, fb = pre[a * n + i] * signals[a], pre[b * n + i] * signals[b]
-            fc, fd = pre[c * n + i] * signals[c], pre[d * n + i] * signals[d]
-            add_four(down, offset(y, a * m), offset(y, b * m), offset(y, c * m), offset(y, d * m), fa, fb, fc, fd, m)
-            total += (fa + fb) + (fc + fd)
-            k += 4
-        while k < length:
-            a = types.int64(own[k])
-            fa = pre[a * n + i] * signals[a]
-            add(down, offset(y, a * m), fa, m)
-            total += fa
-            k += 1
+        length, total = types.int64(lengths[r]), zero
+        for k in range(length):
+            b = types.int64(own[k])
+            factors[k] = pre[b * n + i] * signals[b]
+            total += factors[k]
+        j = 0
+        while j + span <= m:
+            total_span(offset(down, j), offset(y, j), m, own, factors, length)
+            j += span
+        while j + of.LANES <= m:
+            total_lanes(offset(down, j), offset(y, j), m, own, factors, length)
+            j += of.LANES
+        while j < m:
+            total_one(offset(down, j), offset(y, j), m, own, factors, length)
+            j += 1
         return total * real(as_double(record[of.SHIFT]))
 
     @inline
@@ -144,12 +143,13 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divid
                 transpose(offset(columns, j * room + r), room, offset(ups, r * pitch + j), pitch)
         pre = pre_spans(record, table, populations, t, batch, slots, width, lists, counts)
         lengths, samples = offset(marks, 4 * width), offset(marks, 4 * width + room)
+        factors = offset(signals, batch)
         by_source(record, pre, c, begin, batch, lengths, samples)
         many = number * 16 > m
         for r in range(rows):
             up, here = offset(ups, r * pitch), (begin + r) * m
             if many or lengths[r] > 0:
-                shift = from_source(record, pre, r, begin + r, signals, batch, lengths, samples, down)
+                shift = from_source(record, pre, r, begin + r, signals, batch, lengths, samples, factors, down)
                 touch(record, here, up, down, sums, one, one, shift, inverse, m)
             else:
                 touch_few(record, here, up, sums, one, inverse, offset(marks, width), number)

@@ -4,7 +4,7 @@ import functools
 
 from numba import types
 
-from conex_nn.kernels.cpu.intrinsics import choose, inline, sweep
+from conex_nn.kernels.cpu.intrinsics import choose, fused, fused_sweep, inline, sweep
 
 __all__ = ["make_add_four", "make_change", "make_column", "make_divide", "make_row", "make_rows"]
 
@@ -16,7 +16,7 @@ def make_change(real, bound):
     """Make the change of one weight by one step: of no bound (0), soft (1), soft with an exponent (2), product (3)."""
     zero = real(0)
 
-    @inline
+    @fused
     def factor(w, side, low, high, mu):
         up, down = high - w, w - low
         up = up if up > zero else zero
@@ -27,13 +27,13 @@ def make_change(real, bound):
             return real((up if side > 0 else down) ** mu)
         return up * down
 
-    @inline
+    @fused
     def change(w, p, m, plus, minus, plus_side, minus_side, low, high, mu):
         if bound == 0:
             return plus * p + minus * m
         return plus * p * factor(w, plus_side, low, high, mu) + minus * m * factor(w, minus_side, low, high, mu)
 
-    @inline
+    @fused
     def raise_by(w, p, plus, plus_side, low, high, mu):
         if bound == 0:
             return plus * p
@@ -47,7 +47,7 @@ def make_row(real, bound):
     change, raise_by = make_change(real, bound)
     larger, smaller = make_ends(real)
 
-    @sweep
+    @fused_sweep
     def weights(w, p, m, sums, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, least, most, n):
         for j in range(n):
             old = w[j]
@@ -57,7 +57,7 @@ def make_row(real, bound):
             sums[j] += abs(new) - abs(old)
             w[j] = new
 
-    @sweep
+    @fused_sweep
     def divided(
         w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, plus_side, minus_side, low, high,
         mu, n,
@@ -70,12 +70,12 @@ def make_row(real, bound):
             bottoms[j] = smaller(new, bottoms[j])
             w[j] = new * inverses[j]
 
-    @sweep
+    @fused_sweep
     def eligibility(e, w, p, m, px, mx, shift, plus, minus, plus_side, minus_side, low, high, mu, n):
         for j in range(n):
             e[j] += change(w[j], px * p[j], mx * (m[j] + shift), plus, minus, plus_side, minus_side, low, high, mu)
 
-    @sweep
+    @fused_sweep
     def few_weights(w, p, sums, px, plus, plus_side, low, high, mu, least, most, events, count):
         for q in range(count):
             j = types.int64(events[q])
@@ -86,7 +86,7 @@ def make_row(real, bound):
             sums[j] += abs(new) - abs(old)
             w[j] = new
 
-    @sweep
+    @fused_sweep
     def few_eligibility(e, w, p, px, plus, plus_side, low, high, mu, events, count):
         for q in range(count):
             j = types.int64(events[q])
@@ -103,7 +103,7 @@ def make_column(real):
     _, power = make_change(real, 2)
     _, product = make_change(real, 3)
 
-    @inline
+    @fused
     def more(bound, w, p, plus, plus_side, low, high, mu):
         if bound == 0:
             return none(w, p, plus, plus_side, low, high, mu)
@@ -113,7 +113,7 @@ def make_column(real):
             return power(w, p, plus, plus_side, low, high, mu)
         return product(w, p, plus, plus_side, low, high, mu)
 
-    @sweep
+    @fused_sweep
     def weights(w, x, ends, stride, p, gain, inverse, bound, plus, plus_side, low, high, mu, least, most, n):
         total, top, bottom = ends[0], ends[1], ends[2]
         for i in range(n):
@@ -127,7 +127,7 @@ def make_column(real):
             w[i * stride] = new * inverse
         ends[0], ends[1], ends[2] = total, top, bottom
 
-    @sweep
+    @fused_sweep
     def eligibility(e, w, x, stride, p, bound, plus, plus_side, low, high, mu, n):
         for i in range(n):
             e[i * stride] += more(bound, w[i * stride], x[i] * p, plus, plus_side, low, high, mu)
@@ -139,7 +139,7 @@ def make_column(real):
 def make_add_four(real):
     """Make what adds four rows at once: what they are added to is then read and written once for all."""
 
-    @sweep
+    @fused_sweep
     def add_four(x, a, b, c, d, fa, fb, fc, fd, n):
         for j in range(n):
             x[j] += (fa * a[j] + fb * b[j]) + (fc * c[j] + fd * d[j])
@@ -195,7 +195,7 @@ def make_rows(real):
         for j in range(n):
             x[j] = zero
 
-    @sweep
+    @fused_sweep
     def add(x, y, factor, n):
         for j in range(n):
             x[j] += factor * y[j]

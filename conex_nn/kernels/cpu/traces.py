@@ -21,13 +21,15 @@ def make_list(real):
     @inline
     def list_events(spikes, events, n):
         count, i = 0, 0
-        while i + of.LANES <= n:
-            found = not_zero(offset(spikes, i))
+        while i + of.WORD <= n:
+            found = types.int64(0)
+            for k in range(0, of.WORD, of.LANES):
+                found |= not_zero(offset(spikes, i + k)) << k
             while found != 0:
                 events[count] = i + lowest(found)
                 count += 1
                 found &= found - 1
-            i += of.LANES
+            i += of.WORD
         while i < n:
             if spikes[i] != zero:
                 events[count] = i
