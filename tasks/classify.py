@@ -96,7 +96,7 @@ RECIPES = {
     ("digits", "mlp"): Recipe(epochs=60, time=10, hidden=512, batch_size=32, lr=2e-3),
     ("digits", "conv"): Recipe(epochs=30, time=6, hidden=128, batch_size=32, lr=3e-3),
     ("mnist", "mlp"): Recipe(epochs=15, time=6, hidden=800, batch_size=128, lr=2e-3, dropout=0.1),
-    ("mnist", "conv"): Recipe(epochs=9, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, kernel=3),
+    ("mnist", "conv"): Recipe(epochs=9, time=3, hidden=256, batch_size=128, lr=3e-3, channels=32, kernel=4),
     ("fashionmnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
     ("fashionmnist", "conv"): Recipe(epochs=11, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, dropout=0.3),
     ("digits", "hybrid"): Recipe(epochs=40, time=10, hidden=512, batch_size=32, lr=2e-3),
@@ -132,14 +132,15 @@ def build(model: str, recipe: Recipe, shape: tuple[int, ...], classes: int) -> c
             "weights2": nn.Linear(h, h), "layer2": lif(), "drop2": drop(),
         }  # fmt: skip
     else:
-        c, (channels, height, width) = recipe.channels, shape
+        c, k, (channels, *sides) = recipe.channels, recipe.kernel, shape
+        pad = (k - 1) // 2
+        places = math.prod((side // 2 + 2 * pad - k) // 2 + 1 for side in sides)
         front = {
             "conv1": nn.Conv2d(channels, c, 5, padding=2), "norm1": nn.BatchNorm2d(c), "pool1": nn.MaxPool2d(2),
             "layer1": lif(),
-            "conv2": nn.Conv2d(c, 2 * c, recipe.kernel, padding=recipe.kernel // 2, stride=2), "norm2": nn.BatchNorm2d(2 * c), "layer2": lif(),
+            "conv2": nn.Conv2d(c, 2 * c, k, padding=pad, stride=2), "norm2": nn.BatchNorm2d(2 * c), "layer2": lif(),
             "flatten": nn.Flatten(), "drop2": drop(),
-            "weights3": nn.Linear(2 * c * math.ceil(height // 2 / 2) * math.ceil(width // 2 / 2), h), "layer3": lif(),
-            "drop3": drop(),
+            "weights3": nn.Linear(2 * c * places, h), "layer3": lif(), "drop3": drop(),
         }  # fmt: skip
     return cx.Sequential(OrderedDict(**front, readout=nn.Linear(h, classes), membrane=cx.LI(tau_mem=2.0)))
 

@@ -19,17 +19,25 @@ def make_list(real):
     zero = real(0)
 
     @inline
+    def note(found, first, events, count):
+        while found != 0:
+            events[count] = first + lowest(found)
+            count += 1
+            found &= found - 1
+        return count
+
+    @inline
     def list_events(spikes, events, n):
         count, i = 0, 0
         while i + of.WORD <= n:
             found = types.int64(0)
             for k in range(0, of.WORD, of.LANES):
                 found |= not_zero(offset(spikes, i + k)) << k
-            while found != 0:
-                events[count] = i + lowest(found)
-                count += 1
-                found &= found - 1
+            count = note(found, i, events, count)
             i += of.WORD
+        while i + of.LANES <= n:
+            count = note(not_zero(offset(spikes, i)), i, events, count)
+            i += of.LANES
         while i < n:
             if spikes[i] != zero:
                 events[count] = i
