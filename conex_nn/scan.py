@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_leaves, tree_map, tree_map_only
+from torch.utils._pytree import tree_leaves, tree_map, tree_map_only
 from torch.utils.checkpoint import checkpoint
 
 __all__ = ["Observer", "check_sequence", "check_state", "detach", "in_blocks", "scan"]
@@ -63,8 +63,15 @@ def check_state(state: Any, expected: Any, current: Tensor) -> None:
     """
     if type(state) is not type(expected):
         raise TypeError(f"Expected `state` to be a {type(expected).__name__}, got {type(state).__name__}.")
-    names = getattr(expected, "_fields", None) or [str(i) for i in range(len(tree_flatten(expected)[0]))]
-    for name, got, want in zip(names, tree_flatten(state)[0], tree_flatten(expected)[0], strict=True):
+    leaves, wanted = tree_leaves(state), tree_leaves(expected)
+    if len(leaves) != len(wanted):
+        raise TypeError(
+            f"Expected `state` to hold {len(wanted)} tensors, got {len(leaves)}: it is of another kind of neuron."
+        )
+    names = getattr(expected, "_fields", None) or [str(i) for i in range(len(wanted))]
+    for name, got, want in zip(names, leaves, wanted, strict=True):
+        if not isinstance(got, Tensor):
+            raise TypeError(f"Expected `state.{name}` to be a tensor, got {type(got).__name__}.")
         if got.shape != want.shape:
             hint = ""
             if got.dim() and current.shape[0] == got.shape[0] and want.shape[:1] != got.shape[:1]:

@@ -126,6 +126,7 @@ class Sequential(nn.Sequential):
 
     Raises:
         TypeError: A recurrent torch module, or a module that hides neurons inside.
+        ValueError: An ``nn.Flatten`` that would join samples.
 
     Example:
         >>> import conex_nn as cx
@@ -156,7 +157,7 @@ class Sequential(nn.Sequential):
             x: Input of one step, ``(batch, *features)``.
         """
         states = []
-        training = [module for module in self.modules() if module.training]
+        training = {module for module in self.modules() if module.training}
         self.eval()  # what only looks ahead moves no running statistics
         try:
             with torch.no_grad():
@@ -165,8 +166,11 @@ class Sequential(nn.Sequential):
                         states.append(None)
                         x = _over_time(name, module, x[None])[0]
                     else:
-                        cast("nn.Module", module).training = module in training
+                        inside = cast("nn.Module", module)
+                        for inner in inside.modules():
+                            inner.training = inner in training
                         states.append(module.initial_state(x))
+                        inside.eval()
                         x, _ = module.step(x, states[-1])
         finally:
             for module in training:
@@ -232,6 +236,12 @@ class Sequential(nn.Sequential):
         if state is not None and (not isinstance(state, tuple) or len(state) != len(self)):
             got = len(state) if isinstance(state, tuple) else type(state).__name__
             raise TypeError(f"Expected `state` to be a tuple of {len(self)}, one for each module, got {got}.")
+        for (name, module), inner in zip(self._modules.items(), state or (), strict=False):
+            if inner is not None and not is_stateful(module):
+                raise TypeError(
+                    f"Expected `state` to have None for module {name!r}, which has no state, got a "
+                    f"{type(inner).__name__}. It is of another chain."
+                )
         if observe is not None and state is None:
             state = self.initial_state(xs[0])
         returned = False  # what a backward pass computes again is not observed again
@@ -275,6 +285,11 @@ def _admitted(name: str, module: nn.Module | None) -> nn.Module | None:
         return None
     if is_stateful(module):
         return cast("nn.Module", module)
+    if isinstance(module, nn.Flatten) and module.start_dim == 0:
+        raise ValueError(
+            f"Expected module {name!r}, a Flatten, to leave the samples apart, got start_dim=0. The axes of features "
+            "begin at 1: `nn.Flatten()`."
+        )
     if _of_snntorch(module):
         return FromSnnTorch(module)
     for inner in module.modules():
@@ -296,12 +311,7 @@ def _hands_over(giver: nn.Module | None, taker: nn.Module) -> bool:
     """Whether nobody but the taker sees what the giver makes, not even its own backward pass."""
     if giver is None or type(giver) not in _MAKERS or type(taker) not in (LIF, IF):
         return False
-    hooks = nn.modules.module
-    return not any((
-        giver._forward_hooks, taker._forward_hooks, taker._forward_pre_hooks,
-        hooks._global_forward_hooks, hooks._global_forward_pre_hooks,
-        "forward" in vars(giver), "forward" in vars(taker),
-    ))  # fmt: skip
+    return not (_is_watched(giver) or _is_watched(taker) or "forward" in vars(giver) or "forward" in vars(taker))
 
 
 def _of_snntorch(module: nn.Module) -> bool:
@@ -316,9 +326,19 @@ def _steps_at_once(chain: Sequential, xs: Tensor) -> int:
         return steps
     inner = list(chain.modules())
     cut = any(isinstance(module, nn.modules.conv._ConvNd) for module in inner) and not any(
-        isinstance(module, _NORMS) or module._forward_hooks or module._forward_pre_hooks for module in inner
+        isinstance(module, _NORMS) or _is_watched(module) for module in inner
     )
     return size if cut and all(_is_alike_in_time(module) for module in chain) else steps
+
+
+def _is_watched(module: nn.Module) -> bool:
+    """Whether a hook sees what a module does."""
+    hooks = nn.modules.module
+    return any((
+        module._forward_hooks, module._forward_pre_hooks, module._backward_hooks, module._backward_pre_hooks,
+        hooks._global_forward_hooks, hooks._global_forward_pre_hooks,
+        hooks._global_backward_hooks, hooks._global_backward_pre_hooks,
+    ))  # fmt: skip
 
 
 def _is_alike_in_time(module: nn.Module) -> bool:
@@ -333,7 +353,9 @@ def _over_time(name: str, module: nn.Module | None, xs: Tensor) -> Tensor:
     if module is None:
         return xs
     if isinstance(module, nn.Flatten):
-        return xs.flatten(2 if module.start_dim == 1 else module.start_dim, module.end_dim)
+        of_sample = module.start_dim == 1  # its axes are then counted without time
+        end = module.end_dim + 1 if of_sample and module.end_dim > 0 else module.end_dim
+        return xs.flatten(2 if of_sample else module.start_dim, end)
     _check_features(name, module, xs)
     steps, batch = xs.shape[:2]
     once = steps > 1 and xs.stride(0) == 0 and isinstance(module, _SAME_AT_EACH_STEP)

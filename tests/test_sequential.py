@@ -100,6 +100,22 @@ def test_flatten_keeps_time_and_batch(start):
     assert cx.Sequential(nn.Flatten(start))(torch.rand(T, B, 2, 3, 4))[0].shape == (T, B, 24)
 
 
+@pytest.mark.parametrize(("end", "shape"), [(1, (2, 3, 4)), (2, (6, 4)), (3, (24,)), (-2, (6, 4))])
+def test_flatten_counts_axes_of_a_sample(end, shape):
+    assert cx.Sequential(nn.Flatten(1, end))(torch.rand(T, B, 2, 3, 4))[0].shape == (T, B, *shape)
+
+
+def test_dropout_in_a_nested_chain_is_on_where_it_is_run_step_by_step():
+    net = cx.Sequential(cx.Sequential(cx.SequenceDropout(0.5), nn.BatchNorm1d(200)), nn.Identity())
+    before = net[0][1].running_mean.clone()
+    ((mask, _), _) = net.initial_state(torch.ones(2, 200))
+    assert set(mask.unique().tolist()) == {0.0, 2.0}
+    assert torch.equal(net[0][1].running_mean, before)
+    assert all(module.training for module in net.modules())
+    net.eval()
+    assert (net.initial_state(torch.ones(2, 200))[0][0] == 1).all()
+
+
 def test_the_same_input_at_each_step_is_computed_once():
     calls = []
     conv = nn.Conv2d(1, 2, 3)
@@ -194,96 +210,6 @@ def test_bf16_autocast_keeps_the_potential_in_float32(xs):
     assert state[2].v.dtype == torch.float32
 
 
-class TestErrors:
-    def test_wrong_number_of_features(self):
-        with pytest.raises(ValueError, match=r"module '0' \(Linear\) to have 12 features, got shape \(7, 3, 5\)"):
-            cx.Sequential(nn.Linear(12, 2))(torch.rand(T, B, 5))
-
-    def test_features_not_flattened(self, xs):
-        with pytest.raises(ValueError, match=r"Flatten the features first: nn.Flatten\(\)"):
-            cx.Sequential(nn.Linear(12, 2))(xs)
-
-    def test_wrong_channels(self):
-        with pytest.raises(ValueError, match=r"\(Conv2d\) to have 3 channels and 2 axes of space"):
-            cx.Sequential(nn.Conv2d(3, 2, 1))(torch.rand(T, B, 1, 4, 4))
-
-    def test_no_batch_axis(self):
-        with pytest.raises(ValueError, match=r"\(time, batch, \*features\), got \(7, 12\).*unsqueeze"):
-            mlp()(torch.rand(T, 12))
-
-    def test_no_step(self):
-        with pytest.raises(ValueError, match="at least one time step"):
-            mlp()(torch.rand(0, B, 12))
-
-    def test_integers(self):
-        with pytest.raises(TypeError, match=r"floating tensor, got torch\.int64"):
-            mlp()(torch.ones(T, B, 12, dtype=torch.long))
-
-    def test_state_of_another_batch(self, xs):
-        net = mlp()
-        _, state = net(xs)
-        with pytest.raises(ValueError, match=r"`state.v` of shape \(2, 16\).*belongs to one batch size"):
-            net(xs[:, :2], state)
-
-    def test_state_of_another_net(self, xs):
-        with pytest.raises(TypeError, match="tuple of 5, one for each module, got 2"):
-            mlp()(xs, (None, None))
-
-    def test_batch_first_input_with_a_state(self, xs):
-        net = mlp()
-        _, state = net(xs)
-        with pytest.raises(ValueError, match="batch-first"):
-            net(xs.movedim(0, 1), state)
-
-    def test_recurrent_torch_module(self):
-        with pytest.raises(TypeError, match="LSTM, which has a state of its own"):
-            cx.Sequential(nn.LSTM(2, 2))
-
-    def test_neurons_hidden_in_a_stateless_module(self):
-        with pytest.raises(TypeError, match="neurons inside, whose state would be lost"):
-            cx.Sequential(nn.Sequential(nn.Linear(2, 2), cx.LIF()))
-
-    def test_dropout_probability(self):
-        with pytest.raises(ValueError, match="`p` to be at least 0 and below 1"):
-            cx.SequenceDropout(1.0)
-
-    @pytest.mark.parametrize("option", ["detach_every", "checkpoint_every"])
-    def test_block_sizes(self, xs, option):
-        with pytest.raises(ValueError, match=f"`{option}` to be a whole number of steps"):
-            mlp()(xs, **{option: 0})
-
-    @pytest.mark.parametrize("put", ["append", "insert", "setitem", "extend"])
-    def test_what_comes_later_is_looked_at_too(self, put):
-        net, hidden = cx.Sequential(nn.Linear(2, 2)), nn.Sequential(nn.Linear(2, 2), cx.LIF())
-        calls = {
-            "append": lambda: net.append(hidden),
-            "insert": lambda: net.insert(0, hidden),
-            "setitem": lambda: net.__setitem__(0, hidden),
-            "extend": lambda: net.extend([hidden]),
-        }
-        with pytest.raises(TypeError, match="neurons inside"):
-            calls[put]()
-
-    def test_a_snntorch_neuron_hidden_in_a_stateless_module(self):
-        with pytest.raises(TypeError, match="neurons inside"):
-            cx.Sequential(nn.Sequential(nn.Linear(2, 2), snntorch.Leaky(beta=0.9, init_hidden=True)))
-
-    def test_a_recurrent_module_hidden_in_a_stateless_one(self):
-        with pytest.raises(TypeError, match="GRU, which has a state of its own"):
-            cx.Sequential(nn.Sequential(nn.GRU(2, 2)))
-
-    @pytest.mark.parametrize("observe", [None, lambda y, s: None])
-    def test_a_mask_of_another_batch(self, observe):
-        net = cx.Sequential(cx.SequenceDropout(0.5))
-        _, state = net(torch.ones(3, 4, 5))
-        with pytest.raises(ValueError, match=r"`state`, of shape \(1, 5\) for this input, got \(4, 5\)"):
-            net(torch.ones(3, 1, 5), state, observe=observe)
-
-    def test_no_sample(self):
-        with pytest.raises(ValueError, match="at least one sample and one neuron"):
-            mlp()(torch.rand(T, 0, 12))
-
-
 def test_a_mask_is_not_applied_in_eval_however_it_is_run():
     net = cx.Sequential(cx.SequenceDropout(0.5))
     _, state = net(torch.ones(3, 1, 50))
@@ -340,8 +266,9 @@ def test_a_chain_with_convolutions_goes_through_time_in_blocks(options):
         lambda net: net.insert(1, cx.Sequential(nn.BatchNorm2d(3))),
         lambda net: net.insert(1, nn.Softmax(0)),
         lambda net: net[-1].register_forward_hook(lambda *_: None),
+        lambda net: net[-1].register_full_backward_hook(lambda *_: None),
     ],
-    ids=["batch norm", "batch norm inside", "a module that may mix samples", "a hook"],
+    ids=["batch norm", "batch norm inside", "a module that may mix samples", "a hook", "a hook of the backward pass"],
 )
 def test_what_sees_all_steps_together_goes_on_seeing_them(change):
     net = conv_net()

@@ -69,9 +69,9 @@ def test_classify_interrupted_and_resumed_is_classify_uninterrupted(tmp_path, mo
 
 @pytest.mark.parametrize("model", ["mlp", "conv"])
 def test_classify_builds_both_models(model):
-    recipe = tasks.classify.RECIPES["digits", model]
-    net = tasks.classify.build(model, recipe, (1, 8, 8), 10)
-    assert net(torch.rand(3, 2, 1, 8, 8))[0].shape == (3, 2, 10)
+    for data, shape in [("digits", (1, 8, 8)), ("mnist", (1, 28, 28)), ("mnist", (3, 30, 31))]:
+        net = tasks.classify.build(model, tasks.classify.RECIPES[data, model], shape, 10)
+        assert net(torch.rand(3, 2, *shape))[0].shape == (3, 2, 10)
 
 
 def test_classify_names_what_it_does_not_know(tmp_path):

@@ -1,6 +1,7 @@
 """Handwritten digits that come with scikit-learn: no download."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -46,10 +47,10 @@ class Digits(ImageDataModule):
     def __init__(
         self,
         *,
-        encoder: Callable[[Tensor], Tensor] | None = None,
+        encoder: Callable[[Tensor], Any] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Callable[[Tensor], Any] | None = None,
         validation: int | float = 0.1,
         test: int | float = 0.2,
         num_workers: int = 0,

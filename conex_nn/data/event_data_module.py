@@ -55,11 +55,11 @@ class EventDataModule(InMemoryDataModule):
         *,
         class_names: Sequence[str],
         sensor_size: Sequence[int],
-        encoder: Callable[[Events], Tensor] | None = None,
-        transform: Callable[[Events], Events] | None = None,
+        encoder: Callable[[Events], Any] | None = None,
+        transform: Callable[[Events], Any] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,
-        augment: Callable[[Events], Events] | None = None,
+        augment: Callable[[Events], Any] | None = None,
         num_workers: int = 0,
     ) -> None:
         super().__init__(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 from typing_extensions import override
@@ -46,10 +47,10 @@ class FashionMNIST(ImageDataModule):
         self,
         *,
         root: str | Path = "data",
-        encoder: Callable[[Tensor], Tensor] | None = None,
+        encoder: Callable[[Tensor], Any] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Callable[[Tensor], Any] | None = None,
         validation: int | float = 5000,
         num_workers: int = 0,
         seed: int = 0,

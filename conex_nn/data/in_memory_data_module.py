@@ -74,6 +74,7 @@ class InMemoryDataModule(L.LightningDataModule, ABC):
         *,
         class_names: Sequence[str],
         feature_shape: Sequence[int],
+        # To jsonargparse a callable that returns a class is a factory of it: hence Any in those that a YAML file names.
         encoder: Callable[[Any], Tensor] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,

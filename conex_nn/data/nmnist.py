@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.data.event_data_module import EventDataModule
@@ -52,11 +52,11 @@ class NMNIST(EventDataModule):
         self,
         *,
         root: str | Path = "data",
-        encoder: Callable[[Events], Tensor] | None = None,
-        transform: Callable[[Events], Events] | None = None,
+        encoder: Callable[[Events], Any] | None = None,
+        transform: Callable[[Events], Any] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,
-        augment: Callable[[Events], Events] | None = None,
+        augment: Callable[[Events], Any] | None = None,
         validation: int | float = 0.1,
         num_workers: int = 0,
         seed: int = 0,

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from torch import Tensor
 from typing_extensions import override
 
 from conex_nn.data.event_data_module import EventDataModule
@@ -58,11 +57,11 @@ class RecordingsDataModule(EventDataModule):
         validation: int | float = 0.1,
         sensor_size: Sequence[int] | None = None,
         class_names: Sequence[str] | None = None,
-        encoder: Callable[[Events], Tensor] | None = None,
-        transform: Callable[[Events], Events] | None = None,
+        encoder: Callable[[Events], Any] | None = None,
+        transform: Callable[[Events], Any] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,
-        augment: Callable[[Events], Events] | None = None,
+        augment: Callable[[Events], Any] | None = None,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:

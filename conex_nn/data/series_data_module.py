@@ -56,10 +56,10 @@ class SeriesDataModule(InMemoryDataModule):
         test: Any = 0.2,
         validation: int | float = 0.1,
         class_names: Sequence[str] | None = None,
-        encoder: Callable[[Tensor], Tensor] | None = None,
+        encoder: Callable[[Tensor], Any] | None = None,
         encode_on: EncodeOn = "device",
         batch_size: int = 128,
-        augment: Callable[[Tensor], Tensor] | None = None,
+        augment: Callable[[Tensor], Any] | None = None,
         num_workers: int = 0,
         seed: int = 0,
     ) -> None:

@@ -16,7 +16,8 @@ __all__ = ["LIF"]
 class LIF(ThresholdNeuron):
     r"""Leaky integrate-and-fire neurons: :math:`\tau_m \dot v = v_\mathrm{rest} - v + R I`, see :func:`lif_step`.
 
-    Every constant is a number or one value per neuron; pass an ``nn.Parameter`` to make it trainable.
+    Every constant is a number or one value per neuron; pass an ``nn.Parameter`` to make it trainable. Its value is then
+    copied: a positive constant ``x`` is trained as ``log_x``, its logarithm.
 
     Args:
         tau_mem: Membrane time constant [ms].

@@ -1,5 +1,6 @@
 """What a rule would change, handed to an optimizer as a part of the gradient."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakSet
@@ -10,6 +11,8 @@ from torch.optim import Optimizer
 from torch.optim.optimizer import register_optimizer_step_post_hook, register_optimizer_step_pre_hook
 
 __all__ = ["GradientChange"]
+
+_MANY = 100  # more sequences than anybody gathers before a step
 
 
 class GradientChange:
@@ -38,15 +41,24 @@ class GradientChange:
     def __init__(self, weight: Callable[[], Tensor], constrain: Callable[[], None] | None = None) -> None:
         self.weight, self.constrain = weight, constrain
         self.pending: Tensor | None = None
+        self._sequences = 0
         self._scaled = False
         _LIVING.add(self)
 
     def add(self, change: Tensor) -> None:
-        """Let one more change wait.
+        """Let one more change wait, and warn where nothing comes to take so many of them.
 
         Args:
             change: Of the weight's shape.
         """
+        self._sequences = 1 if self.pending is None else self._sequences + 1
+        if self._sequences == _MANY:
+            warnings.warn(
+                f"Changes of a weight of shape {tuple(change.shape)} from {_MANY} sequences wait for an optimizer "
+                "(`into='grad'`), but none that holds it has made a step: nothing is learned. Give the weight to an "
+                "optimizer, or let the rule change it itself, `into='weight'`.",
+                stacklevel=2,
+            )
         self.pending = change if self.pending is None else self.pending + change
         kind = change.device.type
         self._scaled = torch.is_autocast_enabled(kind) and torch.get_autocast_dtype(kind) == torch.float16

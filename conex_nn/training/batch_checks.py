@@ -1,5 +1,6 @@
 """What a batch, an output and scores have to be like."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -155,6 +156,12 @@ def _check_shapes(x: Tensor, labels: Tensor) -> None:
         raise ValueError(f"Expected `x` and `labels` to hold equally many samples, {shapes}{hint}")
     if x.numel() == 0:
         raise ValueError(f"Expected at least one sample, one time step and one feature, {shapes}")
+    if x.dim() == 4 and x.shape[1] == 1:
+        warnings.warn(
+            f"`x` of shape {tuple(x.shape)} is taken as one time step of {tuple(x.shape[2:])} features. If these are "
+            "images, give the data module an encoder, e.g. `encoder=cx.encoders.Poisson(time=20)`.",
+            stacklevel=2,
+        )
 
 
 def _check(good: Tensor, message: Any) -> None:

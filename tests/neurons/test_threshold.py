@@ -35,6 +35,28 @@ def test_a_threshold_below_the_reset(model):
         model(v_reset=2.0)
 
 
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [(LIF, "tau_mem"), (ELIF, "tau_mem"), (AELIF, "tau_mem"), (AELIF, "tau_w"), (LI, "tau_mem")],
+)
+@pytest.mark.parametrize("value", [0.0, -5.0])
+def test_a_time_constant_that_is_not_positive(model, name, value):
+    with pytest.raises(ValueError, match=rf"`{name}` to be positive \[ms\], got {value:g}"):
+        model(**{name: value})
+
+
+@pytest.mark.parametrize("model", [LIF, ELIF, AELIF, IF])
+def test_noise_moves_the_potential(model):
+    """Where nothing fires and nothing comes in, the potential is the noise alone, drawn anew by the same seed."""
+    spread = []
+    for noise in (0.0, 0.01):
+        torch.manual_seed(0)
+        _, state = model(noise=noise)(torch.zeros(5, 2000))
+        spread.append(float(state.v.std()))
+    assert spread[0] < 1e-9
+    assert 0.01 < spread[1] < 0.03
+
+
 @pytest.mark.parametrize("model", MEMBRANES)
 def test_negative_noise(model):
     with pytest.raises(ValueError, match=r"`noise` not to be negative \[mV/sqrt\(ms\)\], got -1"):

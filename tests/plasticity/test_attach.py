@@ -233,6 +233,15 @@ def test_into_the_gradient_beside_what_was_there():
     torch.testing.assert_close(net[0].weight.grad, 1 - change)
 
 
+def test_changes_that_no_optimizer_takes_are_told():
+    net, xs = _net(), _input(steps=3)
+    with attach(STDP(), synapse=net[0], neuron=net[1], into="grad"), torch.no_grad():
+        for _ in range(99):
+            net(xs)
+        with pytest.warns(UserWarning, match="from 100 sequences wait for an optimizer"):
+            net(xs)
+
+
 def test_hybrid_under_adam_lowers_the_loss():
     net, xs = _net(), _input(steps=20, batch=16)
     target = torch.randint(4, (16,))

@@ -10,6 +10,7 @@ from torch.testing import assert_close
 from torch.utils._pytree import tree_leaves
 
 import conex_nn as cx
+from conex_nn.kernels.learning import gains_of
 from conex_nn.plasticity import ISTDP, STDP, Clip, Modulated, Normalise, Soft, chain
 from conex_nn.structure import Connection
 from conex_nn.structure.by_events import EventLoop
@@ -122,9 +123,15 @@ def test_by_events_and_by_steps_are_one(seed, batch, monkeypatch):
 @pytest.mark.parametrize("steps", [150, pytest.param(600, marks=pytest.mark.long)])
 @pytest.mark.parametrize("ends", [None, (0.0, 0.35), (0.2, 9.0)])
 @pytest.mark.parametrize(("a_plus", "a_minus"), [(0.05, 0.04), (0.0, 0.5), (0.5, 0.0)])
-def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_minus, steps):
+def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_minus, steps, monkeypatch):
     """One sample: gains drift far from 1 where all changes have one sign, and stop at ends of the weights."""
-    found = []
+    found, gained = [], []
+
+    def watched(link, batch):
+        gained.append(gains_of(link, batch))
+        return gained[-1]
+
+    monkeypatch.setattr("conex_nn.kernels.events.gains_of", watched)
     for by_events in (True, False):
         torch.manual_seed(0)
         net = cx.Neocortex(retina=cx.InputLayer(15), exc=cx.Population(10, cx.LIF(v_threshold=0.15)))
@@ -138,6 +145,8 @@ def test_sums_that_are_set_by_a_gain_are_those_of_the_weights(ends, a_plus, a_mi
         with torch.no_grad():
             spikes = [net(part, outputs=["exc"])[0]["exc"] for part in xs.split(2 * steps // 3)]
         found.append((torch.cat(spikes), wired(net)[0].synapse.weight.detach()))
+    assert len(gained) == 2
+    assert all(gains is not None for gains in gained)
     assert found[1][0].any(0).all()
     assert torch.equal(found[0][0], found[1][0])
     assert_close(found[0][1], found[1][1], rtol=1e-9, atol=1e-12)
@@ -156,7 +165,7 @@ def test_what_is_not_known_runs_step_by_step():
         weight = wired(net)[0].synapse.weight
         signals = dict.fromkeys(wired(net)[0].rule.modulators(), 1.0)
         net.by_events, before = True, weight.clone()
-        with torch.no_grad():
+        with torch.no_grad(), pytest.warns(UserWarning, match="step by step in spite of"):
             net((torch.rand(10, 1, 5) < 0.5).float(), modulators=signals)
         assert not torch.equal(weight, before)
 

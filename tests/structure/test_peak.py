@@ -55,6 +55,22 @@ def test_memory_does_not_grow_with_time(loops, plain, by_events):
     assert left < 0.01 * whole
 
 
+@pytest.mark.parametrize("when", ["step"])
+def test_a_layer_that_learns_holds_less_than_three_weights_beside_its_spikes(when):
+    rule = cx.plasticity.chain(cx.STDP(a_plus=0.01, a_minus=0.012), cx.plasticity.Soft(0, 1))
+    net = cx.Neocortex(eye=cx.InputLayer(784), v1=cx.Population(1600, cx.LIF(v_threshold=0.2)))
+    net.connect("eye", "v1", cx.Dense, init=lambda w: nn.init.uniform_(w, 0.0, 0.1), rule=rule, when=when)
+    steps, batch = 10, 128
+    xs = (torch.rand(steps, batch, 784) < 0.05).float()
+    before = next(net.parameters()).clone()
+    with torch.no_grad(), LiveBytes() as live:
+        out, _ = net(xs, outputs=["v1"])
+    assert out["v1"].any()
+    assert not torch.equal(next(net.parameters()), before)
+    weight, spikes = 784 * 1600 * 4, steps * batch * (784 + 1600) * 4
+    assert live.peak < 3 * weight + spikes
+
+
 def test_gradients_keep_what_they_need():
     """The measure itself: with gradients memory grows."""
     net = cortex(loops=False, plain=True)

@@ -41,8 +41,19 @@ class SmallNet(cx.Sequential):
 
     def __init__(self, hidden: int = 12, classes: int = CLASSES, dropout: float = 0.2) -> None:
         super().__init__(
-            nn.Linear(FEATURES, hidden), cx.LIF(tau_mem=5.0), nn.Dropout(dropout), nn.Linear(hidden, classes), cx.LI()
+            nn.Linear(FEATURES, hidden),
+            cx.LIF(tau_mem=5.0, resistance=5.0),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, classes),
+            cx.LI(),
         )
+
+
+class DigitsNet(cx.Sequential):
+    """Another, for scikit-learn's digits."""
+
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(64, 8), cx.LIF(tau_mem=5.0), nn.Linear(8, 10), cx.LI())
 
 
 def classifier(net: nn.Module | None = None, **options: Any) -> SpikingClassifier:

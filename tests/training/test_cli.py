@@ -7,6 +7,7 @@ import torch
 import yaml
 from lightning.pytorch.cli import LightningCLI
 
+import conex_nn as cx
 from conex_nn.training import RateTarget, SpikingClassifier, first_spike, mean_membrane
 
 from .stripes import CLASSES, SmallNet, Stripes
@@ -72,6 +73,23 @@ def test_everything_from_yaml(tmp_path):
     assert "accuracy" in json.loads((tmp_path / "out" / "report.json").read_text())
     (checkpoint,) = tmp_path.rglob("*.ckpt")
     assert torch.load(checkpoint, weights_only=True)["hyper_parameters"]["num_classes"] == CLASSES
+
+
+def test_our_data_modules_from_yaml(tmp_path):
+    """An encoder by its class: a callable whose result were a tensor would be a factory to jsonargparse."""
+    data = {
+        "encoder": {"class_path": "conex_nn.encoders.Poisson", "init_args": {"time": 3}}, "batch_size": 64,
+        "augment": "torch.nn.functional.relu",
+    }  # fmt: skip
+    net = {"class_path": "tests.training.stripes.DigitsNet"}
+    model = {**MODEL, "num_classes": 10, "net": net}
+    config = {"model": model, "data": data, "trainer": {**QUIET, "default_root_dir": str(tmp_path)}}
+    config["trainer"]["fast_dev_run"] = True
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(config))
+    cli = LightningCLI(SpikingClassifier, cx.data.Digits, args=["fit", f"--config={tmp_path / 'run.yaml'}"])
+    assert isinstance(cli.datamodule.encoder, cx.encoders.Poisson)
+    assert cli.datamodule.augment is torch.nn.functional.relu
+    assert "train/loss" in cli.trainer.callback_metrics
 
 
 def test_an_unknown_option(tmp_path, capsys):

@@ -99,6 +99,11 @@ def test_unsuitable_outputs():
         classifier(cx.Sequential(nn.Linear(6, 5), cx.LI()), decode=mean_membrane)(X)
 
 
+def test_images_without_an_encoder_are_told():
+    with pytest.warns(UserWarning, match=r"one time step of \(8, 8\) features.*give the data module an encoder"):
+        check_batch((torch.zeros(2, 1, 8, 8), torch.tensor([0, 1])), num_classes=2)
+
+
 def test_nothing_to_train(tmp_path):
     net = SmallNet().requires_grad_(False)
     with pytest.raises(ValueError, match="something to train"):

@@ -43,6 +43,36 @@ def test_all_kinds_learn_log_and_are_tested(tmp_path, kind):
     assert torch.equal(first_weight(model), after)  # nothing is learned from what is tested
 
 
+def test_a_class_that_training_never_sees_is_told(tmp_path):
+    x, labels = (torch.rand(8, TIME, 6) < 0.5).float(), torch.arange(8) % 2
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, labels), batch_size=4)
+    with pytest.warns(UserWarning, match="No sample of class 2 was seen"):
+        trainer(tmp_path, max_epochs=1).fit(KINDS["stdp"](), loader)
+
+
+def test_a_payoff_of_each_step_teaches_at_each_step(tmp_path):
+    """One that is the same at all steps teaches what one for the whole sample does; one for the first step does not."""
+    x, labels = (torch.rand(8, TIME, 6) < 0.5).float(), torch.arange(8) % 3
+    loader = torch.utils.data.DataLoader(torch.utils.data.TensorDataset(x, labels), batch_size=4)
+
+    def pay(outputs, labels):
+        return torch.ones(len(outputs), len(labels))
+
+    def pay_first(outputs, labels):
+        return torch.ones(len(outputs), 1).scatter(0, torch.arange(1, len(outputs))[:, None], 0).expand(-1, len(labels))
+
+    found = []
+    for payoff in (pay, lambda outputs, labels: torch.ones(len(labels)), pay_first):
+        torch.manual_seed(1)
+        model = KINDS["rstdp"](payoff=payoff, modulators={})
+        before = first_weight(model).detach().clone()
+        trainer(tmp_path, max_epochs=1).fit(model, loader)
+        found.append(first_weight(model).detach() - before)
+    assert found[0].abs().max() > 0.01
+    torch.testing.assert_close(found[0], found[1])
+    assert not torch.allclose(found[0], found[2], atol=1e-3)
+
+
 class Interrupt(L.Callback):
     def on_train_epoch_start(self, trainer, pl_module):
         if trainer.current_epoch == 1:

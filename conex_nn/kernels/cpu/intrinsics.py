@@ -30,10 +30,13 @@ inline = numba.njit(pipeline_class=Inner, **_OPTIONS)
 """Compile a scalar function for use inside a sweep."""
 
 fused_sweep = numba.njit(pipeline_class=Sweep, fastmath={"contract"}, **_OPTIONS)
-"""Compile a sweep in which a product and the sum it is for are rounded once, where the machine can do both at once."""
+"""Compile a sweep in which a product and the sum it is for are rounded once, where the processor can do both at once.
+
+On one that cannot, results differ in their last digit.
+"""
 
 fused = numba.njit(pipeline_class=Inner, fastmath={"contract"}, **_OPTIONS)
-"""Compile a scalar function for use inside such a sweep."""
+"""Compile a scalar function with products and sums that a sweep of either kind may round once."""
 
 
 @intrinsic

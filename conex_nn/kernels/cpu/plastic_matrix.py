@@ -18,7 +18,7 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divid
     """Make what changes the rows of a chunk: of one sample, and of a batch."""
     clear, add, *_ = make_rows(real)
     zero, one = real(0), real(1)
-    room, span = of.ROOM, 8 * of.LANES * 4 // (real.bitwidth // 8)  # as much as eight registers hold
+    room, span = of.ROOM, 8 * of.LANES * 4 // (real.bitwidth // 8)  # as much as eight registers of 256 bits hold
     total_span, total_lanes, total_one = make_total(span), make_total(of.LANES), make_total(1)
 
     @inline
@@ -102,7 +102,7 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divid
         return number, count
 
     @inline
-    def from_source(record, spans, r, i, signals, batch, lengths, samples, factors, down):
+    def from_source(record, spans, r, i, signals, batch, lengths, samples, amounts, down):
         """Add up, in a row, what samples in which a source has spiked say of it; return what they say of a shift."""
         pre = spans[0]
         n, m = record[of.SOURCES], record[of.TARGETS]
@@ -110,17 +110,17 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divid
         length, total = types.int64(lengths[r]), zero
         for k in range(length):
             b = types.int64(own[k])
-            factors[k] = pre[b * n + i] * signals[b]
-            total += factors[k]
+            amounts[k] = pre[b * n + i] * signals[b]
+            total += amounts[k]
         j = 0
         while j + span <= m:
-            total_span(offset(down, j), offset(y, j), m, own, factors, length)
+            total_span(offset(down, j), offset(y, j), m, own, amounts, length)
             j += span
         while j + of.LANES <= m:
-            total_lanes(offset(down, j), offset(y, j), m, own, factors, length)
+            total_lanes(offset(down, j), offset(y, j), m, own, amounts, length)
             j += of.LANES
         while j < m:
-            total_one(offset(down, j), offset(y, j), m, own, factors, length)
+            total_one(offset(down, j), offset(y, j), m, own, amounts, length)
             j += 1
         return total * real(as_double(record[of.SHIFT]))
 
@@ -143,13 +143,13 @@ def make_matrix(real, pre_of, post_of, pre_spans, post_spans, touch, touch_divid
                 transpose(offset(columns, j * room + r), room, offset(ups, r * pitch + j), pitch)
         pre = pre_spans(record, table, populations, t, batch, slots, width, lists, counts)
         lengths, samples = offset(marks, 4 * width), offset(marks, 4 * width + room)
-        factors = offset(signals, batch)
+        amounts = offset(signals, batch)
         by_source(record, pre, c, begin, batch, lengths, samples)
         many = number * 16 > m
         for r in range(rows):
             up, here = offset(ups, r * pitch), (begin + r) * m
             if many or lengths[r] > 0:
-                shift = from_source(record, pre, r, begin + r, signals, batch, lengths, samples, factors, down)
+                shift = from_source(record, pre, r, begin + r, signals, batch, lengths, samples, amounts, down)
                 touch(record, here, up, down, sums, one, one, shift, inverse, m)
             else:
                 touch_few(record, here, up, sums, one, inverse, offset(marks, width), number)

@@ -57,7 +57,7 @@ def make_row(real, bound):
             sums[j] += abs(new) - abs(old)
             w[j] = new
 
-    @fused_sweep
+    @sweep
     def divided(
         w, gains, inverses, p, m, sums, tops, bottoms, px, mx, shift, plus, minus, plus_side, minus_side, low, high,
         mu, n,
@@ -75,7 +75,7 @@ def make_row(real, bound):
         for j in range(n):
             e[j] += change(w[j], px * p[j], mx * (m[j] + shift), plus, minus, plus_side, minus_side, low, high, mu)
 
-    @fused_sweep
+    @sweep
     def few_weights(w, p, sums, px, plus, plus_side, low, high, mu, least, most, events, count):
         for q in range(count):
             j = types.int64(events[q])
@@ -86,7 +86,7 @@ def make_row(real, bound):
             sums[j] += abs(new) - abs(old)
             w[j] = new
 
-    @fused_sweep
+    @sweep
     def few_eligibility(e, w, p, px, plus, plus_side, low, high, mu, events, count):
         for q in range(count):
             j = types.int64(events[q])
@@ -103,7 +103,7 @@ def make_column(real):
     _, power = make_change(real, 2)
     _, product = make_change(real, 3)
 
-    @fused
+    @inline
     def more(bound, w, p, plus, plus_side, low, high, mu):
         if bound == 0:
             return none(w, p, plus, plus_side, low, high, mu)
@@ -113,7 +113,7 @@ def make_column(real):
             return power(w, p, plus, plus_side, low, high, mu)
         return product(w, p, plus, plus_side, low, high, mu)
 
-    @fused_sweep
+    @sweep
     def weights(w, x, ends, stride, p, gain, inverse, bound, plus, plus_side, low, high, mu, least, most, n):
         total, top, bottom = ends[0], ends[1], ends[2]
         for i in range(n):
@@ -127,7 +127,7 @@ def make_column(real):
             w[i * stride] = new * inverse
         ends[0], ends[1], ends[2] = total, top, bottom
 
-    @fused_sweep
+    @sweep
     def eligibility(e, w, x, stride, p, bound, plus, plus_side, low, high, mu, n):
         for i in range(n):
             e[i * stride] += more(bound, w[i * stride], x[i] * p, plus, plus_side, low, high, mu)
