@@ -96,7 +96,7 @@ RECIPES = {
     ("digits", "mlp"): Recipe(epochs=60, time=10, hidden=512, batch_size=32, lr=2e-3),
     ("digits", "conv"): Recipe(epochs=30, time=6, hidden=128, batch_size=32, lr=3e-3),
     ("mnist", "mlp"): Recipe(epochs=15, time=6, hidden=800, batch_size=128, lr=2e-3, dropout=0.1),
-    ("mnist", "conv"): Recipe(epochs=9, time=3, hidden=256, batch_size=128, lr=3e-3, channels=32, kernel=4),
+    ("mnist", "conv"): Recipe(epochs=8, time=3, hidden=256, batch_size=128, lr=3e-3, channels=32, kernel=4),
     ("fashionmnist", "mlp"): Recipe(epochs=20, time=6, hidden=800, batch_size=128, lr=2e-3),
     ("fashionmnist", "conv"): Recipe(epochs=11, time=4, hidden=256, batch_size=128, lr=3e-3, channels=32, dropout=0.3),
     ("digits", "hybrid"): Recipe(epochs=40, time=10, hidden=512, batch_size=32, lr=2e-3),
