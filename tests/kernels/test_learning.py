@@ -242,24 +242,28 @@ def test_sizes_that_fill_no_chunk_and_no_square(seed, sizes):
 @pytest.mark.parametrize("targets", [8, 31, 64, 65, 138])
 def test_a_batch_learns_at_every_width_in_either_precision(targets, real):
     torch.manual_seed(targets)
-    xs, shift = (torch.rand(12, 6, 70) < 0.2).to(real), 0.3
+    xs, shift = ((torch.rand(12, 6, 70) < 0.2) * (1 + torch.randint(2, (12, 6, 70))) / 2).to(real), 0.3
+    signals = (torch.randint(1, 5, (12, 6)) / 4).to(real)
     weight = (0.05 + 0.1 * torch.rand(70, targets)).to(real)
     rows = torch.tensor([[0.5], [1.0], [0.0], [0.7], [0.0], [0.0]], dtype=real)  # decay, gain, drive, threshold ...
     start = torch.zeros(6, targets, dtype=real)
     traces = [torch.zeros(6, n, dtype=real) for n in (70, targets)]
-    learning = Learning(*traces, 0.9, 0.8, 0.03, -0.02, bound="soft", w_max=0.3, shift=shift, normalise="target")
+    learning = Learning(
+        *traces, 0.9, 0.8, 0.03, -0.02, bound="soft", w_max=0.3, shift=shift, modulator=signals, normalise="target"
+    )
     learned = weight.clone()
     history = torch.zeros(0, 6, 70, dtype=real)
     link = Link(0, 1, 0, learned, history, learning=replace(learning, total=7.0))
     (_, spikes), _, _ = lif_loop([Cells.source(xs), Cells(rows, start, start)], [link], steps=12, dt=1.0)
     v, (x, y), w = start.double(), [trace.double() for trace in (torch.zeros(6, 70), torch.zeros(6, targets))], weight
     w, expected = w.double(), []
-    for pre in xs.double():
+    for pre, d in zip(xs.double(), signals.double()[..., None], strict=True):
         v = 0.5 * v + pre @ w
         post = (v >= 0.7).double()
         v = v * (1 - post)
         x, y = 0.9 * x + pre, 0.8 * y + post
-        w = w + (0.03 * (0.3 - w).clamp(min=0) * (x.t() @ post) - 0.02 * w.clamp(min=0) * (pre.t() @ (y + shift))) / 6
+        more, less = x.t() @ (d * post), pre.t() @ (d * (y + shift))
+        w = w + (0.03 * (0.3 - w).clamp(min=0) * more - 0.02 * w.clamp(min=0) * less) / 6
         w = w * 7.0 / w.abs().sum(0)
         expected.append(post)
     tolerance = 1e-5 if real == torch.float32 else 1e-12
