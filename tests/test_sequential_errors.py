@@ -6,14 +6,7 @@ import torch
 from torch import nn
 
 import conex_nn as cx
-
-T, B = 7, 3
-
-
-def mlp():
-    return cx.Sequential(
-        nn.Flatten(), nn.Linear(12, 16), cx.LIF(tau_mem=3.0, resistance=4.0), nn.Linear(16, 5), cx.LI()
-    )
+from tests.test_sequential import B, T, mlp
 
 
 @pytest.fixture
