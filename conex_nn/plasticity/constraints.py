@@ -184,7 +184,8 @@ class Dale(Link):
     """Keeps the sign of each source neuron's weights: what would cross 0 stays at 0.
 
     Args:
-        sign: 1 or -1 for all sources, or a tensor of them, one for each source neuron [1].
+        sign: 1 or -1 for all sources, or a tensor of them, one for each source neuron, or for each input channel of a
+            convolution of torch [1].
 
     Raises:
         ValueError: Other values; and, where the chain meets a synapse, another number of sources, or weights that
@@ -216,12 +217,22 @@ class Dale(Link):
     def _signs(self, weight: Tensor, synapse: nn.Module) -> Tensor:
         """Return the sign of each weight, 0 where it serves sources of both."""
         sign = cast(Tensor, self.sign).to(weight.dtype)
+        if isinstance(synapse, nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            if sign.numel() != synapse.in_channels:
+                raise ValueError(
+                    f"Expected `sign` for each of {synapse.in_channels} input channels [1], got {sign.numel()}."
+                )
+            each = sign.reshape(synapse.groups, -1).repeat_interleave(synapse.out_channels // synapse.groups, 0)
+            return each.reshape(*each.shape, *[1] * (weight.dim() - 2)).expand_as(weight)
         if isinstance(synapse, Synapse):
             n, source, target = synapse.source_shape.numel(), synapse.source_shape, synapse.target_shape
         elif isinstance(synapse, nn.Linear):
             n, source, target = synapse.in_features, (synapse.in_features,), (synapse.out_features,)
         else:
-            raise TypeError(f"Expected a synapse or nn.Linear with one sign per source, got {type(synapse).__name__}.")
+            raise TypeError(
+                f"Expected a synapse, nn.Linear or nn.Conv1d to 3d with one sign per source, got "
+                f"{type(synapse).__name__}. Make the signs those of all sources, `Dale(1)`, or split the layer."
+            )
         if sign.numel() != n:
             raise ValueError(f"Expected `sign` for each of {n} source neurons [1], got {sign.numel()}.")
         ones = weight.new_ones(1, *target)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+import conex_nn as cx
 from conex_nn.plasticity import STDP, Clip, Dale, Normalise, chain
 from conex_nn.synapses import Conv2d, Dense, Local2d
 from tests.synapses.reference import KINDS, matrix
@@ -113,6 +114,40 @@ def test_dale():
     assert torch.equal(layer.weight.data, torch.where(kept * signs > 0, kept, 0.0))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: cx.Dense(6, 4, weight=torch.randn(4, 6)),
+        lambda: cx.Sparse(6, 4, density=0.5, init=nn.init.normal_),
+        lambda: cx.OneToOne(6, 6, init=nn.init.normal_),
+        lambda: nn.Linear(6, 4),
+    ],
+)
+def test_dale_of_each_source_is_that_of_the_dense_matrix(make):
+    synapse, signs = make(), torch.tensor([1, -1, 1, 1, -1, -1])
+    seen = torch.eye(6)
+    before = synapse(seen) - synapse(torch.zeros(6, 6))  # a row for each source
+    Dale(signs).check(synapse)
+    Dale(signs).constrain_(synapse.weight.data, synapse)
+    after = synapse(seen) - synapse(torch.zeros(6, 6))
+    torch.testing.assert_close(after, torch.where(before * signs[:, None] > 0, before, 0.0))
+    assert (before * signs[:, None] < -0.01).any()
+    assert (after != 0).any()
+
+
+@pytest.mark.parametrize("conv", [nn.Conv1d, nn.Conv2d, nn.Conv3d])
+@pytest.mark.parametrize("groups", [1, 2])
+def test_dale_of_each_channel_of_a_convolution(conv, groups):
+    layer, signs = conv(4, 6, 1, groups=groups, bias=False), torch.tensor([1, -1, -1, 1])
+    nn.init.normal_(layer.weight)
+    seen = torch.eye(4).reshape(4, 4, *[1] * (layer.weight.dim() - 2))
+    before = layer(seen).flatten(1)  # a row for each channel
+    Dale(signs).check(layer)
+    Dale(signs).constrain_(layer.weight.data, layer)
+    torch.testing.assert_close(layer(seen).flatten(1), torch.where(before * signs[:, None] > 0, before, 0.0))
+    assert (before * signs[:, None] < 0).any()
+
+
 def test_dale_where_weights_are_shared():
     signs = torch.ones(1, 5, 5)
     conv = Conv2d((1, 5, 5), (2, 3, 3), kernel_size=3)
@@ -142,8 +177,10 @@ def test_errors():
         Dale(0.5)
     with pytest.raises(ValueError, match=r"`sign` for each of 3 source neurons \[1\], got 2"):
         Dale(torch.ones(2)).check(nn.Linear(3, 2))
-    with pytest.raises(TypeError, match="Linear with one sign per source, got Conv2d"):
+    with pytest.raises(ValueError, match=r"`sign` for each of 1 input channels \[1\], got 2"):
         Dale(torch.ones(2)).check(nn.Conv2d(1, 1, 1))
+    with pytest.raises(TypeError, match="with one sign per source, got Bilinear"):
+        Dale(torch.ones(2)).check(nn.Bilinear(2, 2, 2))
     assert repr(chain(STDP(), Clip(0, None), Normalise(), Dale(), Dale(torch.ones(1)))).endswith(
         "Clip(0, None) -> Normalise(1, per='target') -> Dale(1) -> Dale(one per source))"
     )
