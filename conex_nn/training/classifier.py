@@ -46,7 +46,8 @@ class SpikingClassifier(Trainable):
     rule was given. Without anything to differentiate there is no backward pass; all else goes on the same.
 
     A checkpoint holds torch's random state as well: at the end of an epoch, an interrupted run goes on exactly
-    (with data loaded in the main process, which is the default of :mod:`conex_nn.data`).
+    (with data loaded in the main process, which is the default of :mod:`conex_nn.data`, and encoders that draw from
+    torch's global generator, not from one of their own).
 
     Args:
         net: Any module with ``net(xs, state=None, *, dt, detach_every, checkpoint_every) -> (ys, state)``, such as a
