@@ -110,9 +110,9 @@ class Sequential(nn.Sequential):
 
     Neurons (and anything else with ``initial_state`` and ``step``, another ``Sequential`` included) get the whole
     sequence and keep their state; every other torch module (Linear, Conv2d, BatchNorm, pooling ...) is run once over
-    time and batch together. ``nn.Flatten()`` flattens the features of each sample; with ``start_dim=2`` or more its
-    axes are counted on ``(time, batch, *features)``. ``nn.Dropout`` draws a mask for each step,
-    :class:`SequenceDropout` one for the sequence. A snnTorch neuron is taken as it is.
+    time and batch together. ``nn.Flatten()`` flattens the features of each sample, with its axes counted on ``(batch,
+    *features)``; with ``start_dim=2`` or more they are counted on ``(time, batch, *features)``. ``nn.Dropout`` draws a
+    mask for each step, :class:`SequenceDropout` one for the sequence. A snnTorch neuron is taken as it is.
 
     On a CPU, a chain with convolutions goes through time in blocks of a few steps, with the same results: what they
     need beside their results then stays small. A chain with batch normalization, hooks or modules that are not
