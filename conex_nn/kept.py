@@ -25,14 +25,12 @@ class _Kept(NamedTuple):
 
     def holds(self, key: Hashable, constants: Sequence[Tensor]) -> bool:
         """Whether nothing has changed since."""
-        return (
-            self.key == key
-            and len(self.constants) == len(constants)
-            and all(
-                now is then and now._version == version and not now.requires_grad
-                for now, (then, version) in zip(constants, self.constants, strict=True)
-            )
-        )
+        if self.key != key or len(self.constants) != len(constants):
+            return False
+        for now, (then, version) in zip(constants, self.constants, strict=True):
+            if now is not then or now._version != version or now.requires_grad:
+                return False
+        return True
 
 
 _KEPT: WeakKeyDictionary[nn.Module, dict[str, _Kept]] = WeakKeyDictionary()
@@ -64,16 +62,19 @@ def kept(
         >>> kept(neuron, "double", None, lambda: 2 * neuron.tau_mem)
         tensor([10.])
     """
-    constants = [c for c in module._buffers.values() if c is not None] if of is None else of
-    if of is None and (module._parameters or module._modules):  # modules inside: a parametrization, say
-        return make()
+    if of is None:
+        if module._parameters or module._modules:  # modules inside: a parametrization, say
+            return make()
+        of = [c for c in module._buffers.values() if c is not None]
+    constants = of
     if not constants or not plain(constants[0]):
         return make()
     if constants[0].is_cuda:
         if torch.cuda.is_current_stream_capturing():
             return make()  # the graph would read it when it has long been freed
         key = (key, torch._C._cuda_getCurrentRawStream(constants[0].get_device()))  # no stream waits for another's
-    found = _KEPT.get(module, {}).get(name)
+    results = _KEPT.get(module)
+    found = None if results is None else results.get(name)
     if found is not None and found.holds(key, constants):
         return found.result
     if any(type(c) is not Tensor or c.is_inference() or c.requires_grad for c in constants):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
-from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
 
@@ -48,7 +48,6 @@ def _forward_cpu(
             total,
             0 if constant else total,
             tiled.shape[1],
-            BLOCK,
             chunks_of(tiled, total),
             soft_reset,
             save,
@@ -113,7 +112,7 @@ def _backward_in_place(
         "adaptive.backward",
         (uniform, code, len(grad_w), pauses, learn),
         v.dtype,
-        (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
+        (steps, total, tiled.shape[1], chunks_of(tiled, total), soft_reset, detach_reset),
         (
             in_line(grad_spikes, v.dtype), tiled, charged, held, history,
             v.contiguous(), carry, carry_w, torch.empty_like(carry), sums,

@@ -6,17 +6,22 @@ operator is called; the two are the same functions.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.autograd import Function
 from torch.autograd.function import once_differentiable
+from torch.nn import Parameter
 
 __all__ = ["call", "differentiable", "may_overwrite", "plain", "refuse_if_spent"]
 
 Kernels = dict[str, Callable[..., Any]]
 """The functions behind an operator, by type of device."""
+
+_is_transformed, _modes = torch._C._are_functorch_transforms_active, torch._C._len_torch_dispatch_stack
+_task = torch._C._current_graph_task_id
+_keeps_graph = getattr(getattr(torch._C, "_autograd", None), "_get_current_graph_task_keep_graph", None)
 
 
 def plain(tensor: Tensor) -> bool:
@@ -29,12 +34,10 @@ def plain(tensor: Tensor) -> bool:
         >>> plain(torch.ones(1)), plain(torch.ones(1, device="meta"))
         (True, True)
     """
-    return not (
-        torch.compiler.is_compiling()
-        or type(tensor) not in (Tensor, torch.nn.Parameter)
-        or torch._C._are_functorch_transforms_active()
-        or torch._C._len_torch_dispatch_stack() > 0
-    )
+    if torch.compiler.is_compiling():
+        return False
+    kind = type(tensor)
+    return (kind is Tensor or kind is Parameter) and not _is_transformed() and _modes() == 0
 
 
 def may_overwrite() -> bool:
@@ -44,11 +47,7 @@ def may_overwrite() -> bool:
         >>> may_overwrite()
         False
     """
-    if torch._C._current_graph_task_id() == -1:
-        return False
-    autograd = getattr(torch._C, "_autograd", None)
-    keeps_graph = getattr(autograd, "_get_current_graph_task_keep_graph", None)
-    return keeps_graph is not None and not keeps_graph()
+    return _keeps_graph is not None and _task() != -1 and not _keeps_graph()
 
 
 def refuse_if_spent(ctx: Any) -> None:
@@ -68,6 +67,11 @@ def refuse_if_spent(ctx: Any) -> None:
     ctx.spent = getattr(ctx, "private", False) and may_overwrite()
 
 
+def _kernel(kernels: Kernels, tensor: Tensor) -> Callable[..., Any] | None:
+    """Return the function for a tensor's device, or None where there is none."""
+    return kernels.get("cpu" if tensor.is_cpu else tensor.device.type)  # to name a device takes microseconds
+
+
 def call(operator: Callable[..., Any], kernels: Kernels, *inputs: Any) -> Any:
     """Call an operator that needs no gradient.
 
@@ -80,7 +84,7 @@ def call(operator: Callable[..., Any], kernels: Kernels, *inputs: Any) -> Any:
         >>> call(torch.ops.aten.neg, {"cpu": lambda x: -x}, torch.ones(1))
         tensor([-1.])
     """
-    kernel = kernels.get(inputs[0].device.type) if plain(inputs[0]) else None
+    kernel = _kernel(kernels, inputs[0]) if plain(inputs[0]) else None
     return operator(*inputs) if kernel is None else kernel(*inputs)
 
 
@@ -114,7 +118,8 @@ def differentiable(
         @staticmethod
         def forward(ctx: Any, *inputs: Any) -> Any:
             ctx.private = True  # nobody else sees what is saved: the caller drops it
-            output = kernels[inputs[0].device.type](*inputs)
+            kernel = cast("Callable[..., Any]", _kernel(kernels, inputs[0]))
+            output = kernel(*inputs)
             setup_context(ctx, inputs, output)
             return output
 
@@ -123,11 +128,13 @@ def differentiable(
             return (once if torch.is_grad_enabled() else derivative)(ctx, *grads)
 
     def apply(*inputs: Any) -> Any:
-        kernel = kernels.get(inputs[0].device.type) if plain(inputs[0]) else None
+        kernel = _kernel(kernels, inputs[0]) if plain(inputs[0]) else None
         if kernel is None:
             return operator(*inputs)
-        if torch.is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs):
-            return Direct.apply(*inputs)
+        if torch.is_grad_enabled():
+            for x in inputs:
+                if isinstance(x, Tensor) and x.requires_grad:
+                    return Direct.apply(*inputs)
         if torch.autograd.forward_ad._current_level >= 0:
             return Direct.apply(*inputs)  # it says that there is no forward derivative
         return kernel(*inputs)

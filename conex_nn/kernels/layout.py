@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-__all__ = ["BLOCK", "check_dtype", "chunks_of", "in_line", "reduce_rows", "stack_rows", "tile_rows"]
+from conex_nn.kernels.cpu.record import STRETCH
 
-BLOCK = 2048
-"""Neurons advanced together: their potentials stay in the first cache while time runs."""
+__all__ = ["check_dtype", "chunks_of", "in_line", "reduce_rows", "stack_rows", "tile_rows"]
 
 
 def in_line(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -83,7 +82,7 @@ def tile_rows(rows: Tensor, total: int) -> Tensor:
         >>> tile_rows(torch.tensor([[1.0, 2.0]]), total=4)
         tensor([[1., 2., 1., 2.]])
     """
-    times = 1 if rows.shape[1] == 1 else max(1, min(BLOCK, total) // rows.shape[1])
+    times = 1 if rows.shape[1] == 1 else max(1, min(STRETCH, total) // rows.shape[1])
     return rows.contiguous() if times == 1 else rows.repeat(1, times)
 
 
@@ -99,7 +98,7 @@ def chunks_of(rows: Tensor, total: int) -> int:
         (3, 4)
     """
     period = total if rows.shape[1] == 1 else rows.shape[1]
-    return -(-total // period) * -(-period // BLOCK)
+    return -(-total // period) * -(-period // STRETCH)
 
 
 def reduce_rows(sums: Tensor, rows: Tensor) -> Tensor:

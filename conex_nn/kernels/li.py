@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from conex_nn.kernels.direct import call, differentiable
-from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.threads import launch
 
 __all__ = ["li_rows", "li_sequence"]
@@ -22,7 +22,7 @@ def _forward_cpu(current: Tensor, v: Tensor, rows: Tensor) -> Tensor:
         "li.forward",
         (uniform,),
         v.dtype,
-        (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total)),
+        (steps, total, 0 if constant else total, tiled.shape[1], chunks_of(tiled, total)),
         (source, tiled, v.contiguous(), out),
         out.numel(),
     )
@@ -57,7 +57,7 @@ def _backward_cpu(
         "li.backward",
         (uniform, learn),
         v.dtype,
-        (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total)),
+        (steps, total, tiled.shape[1], chunks_of(tiled, total)),
         (grad.contiguous(), tiled, potentials, v.contiguous(), carry, out, sums),
         out.numel(),
     )

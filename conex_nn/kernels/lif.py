@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.autograd.graph import increment_version
 
 from conex_nn.kernels.direct import call, differentiable, refuse_if_spent
-from conex_nn.kernels.layout import BLOCK, check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.layout import check_dtype, chunks_of, in_line, reduce_rows, stack_rows, tile_rows
 from conex_nn.kernels.spare import is_spare
 from conex_nn.kernels.threads import launch
 from conex_nn.surrogate import Surrogate
@@ -29,33 +29,34 @@ def _advance(
     soft_reset: bool,
     save: bool,
     spare: bool,
-) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None, Tensor | None]:
     """Run the kernel; the potentials that it keeps may be written over spare currents."""
-    steps, total = current.shape[0], v.numel()
+    steps, total, dtype = current.shape[0], v.numel(), v.dtype
     constant = steps > 1 and current.stride(0) == 0  # the same current at each step: read it once
-    source = in_line(current[0] if constant else current, v.dtype)
+    source = in_line(current[0] if constant else current, dtype)
     in_place = save and not constant and (spare or source is not current)
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    spikes = torch.empty_like(current, dtype=v.dtype, memory_format=torch.contiguous_format)
-    held = torch.empty_like(spikes) if save and pauses else spikes.new_empty(0)
+    start, end = in_line(v, dtype), v.new_empty(v.shape)
+    spikes = end.new_empty(current.shape)
+    held = torch.empty_like(spikes) if save and pauses else None
+    charged = None
     if in_place:
         charged = source.detach()
         if source is current:
             increment_version(current)  # whoever has kept them after all is told, not given potentials
-    else:
-        charged = torch.empty_like(spikes) if save else spikes.new_empty(0)
-    v = v.clone(memory_format=torch.contiguous_format)
-    left = refractory.clone(memory_format=torch.contiguous_format) if pauses else refractory.new_empty(0)
+    elif save:
+        charged = torch.empty_like(spikes)
+    start_left, left = (in_line(refractory, dtype), torch.empty_like(end)) if pauses else (None, None)
     launch(
         "lif.forward",
         (uniform, pauses, in_place),
-        v.dtype,
-        (steps, total, 0 if constant else total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, save),
-        (source, tiled, v, left, spikes, charged, held),
-        spikes.numel(),
+        dtype,
+        (steps, total, 0 if constant else total, tiled.shape[1], chunks_of(tiled, total), soft_reset, save),
+        (source, tiled, start, start_left, end, left, spikes, charged, held),
+        steps * total,
         scalars=(dt,),
     )
-    return spikes if spikes.dtype == current.dtype else spikes.to(current.dtype), v, left, charged, held
+    return spikes if dtype == current.dtype else spikes.to(current.dtype), end, left, charged, held
 
 
 def _forward_cpu(
@@ -72,10 +73,17 @@ def _forward_cpu(
     second: float,
     save: bool,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    spikes, end, *kept = _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=False)
+    left, charged, held = (end.new_empty(0) if tensor is None else tensor for tensor in kept)
+    return spikes, end, left, charged, held
+
+
+def _forward_alone(*inputs: Any) -> tuple[Tensor | None, ...]:
+    current, v, refractory, rows, dt, pauses, soft_reset, *_, save = inputs
     return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=False)
 
 
-def _forward_in_place(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+def _forward_in_place(*inputs: Any) -> tuple[Tensor | None, ...]:
     current, v, refractory, rows, dt, pauses, soft_reset, *_, save = inputs
     return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=True)
 
@@ -88,7 +96,7 @@ def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
 _forward = torch.library.custom_op("conex_nn::lif", _forward_cpu, mutates_args=(), device_types="cpu")
 _forward.register_kernel("cuda")(_forward_cuda)
-_FORWARD_ON = {"cpu": _forward_cpu, "cuda": _forward_cuda}
+_FORWARD_ON = {"cpu": _forward_alone, "cuda": _forward_cuda}
 _FORWARD_IN_PLACE = {"cpu": _forward_in_place, "cuda": _forward_cuda}
 
 
@@ -108,8 +116,8 @@ def _backward_in_place(
     grad_spikes: Tensor,
     grad_v: Tensor | None,
     charged: Tensor,
-    held: Tensor,
-    v: Tensor,
+    held: Tensor | None,
+    v: Tensor | None,
     rows: Tensor,
     pauses: bool,
     soft_reset: bool,
@@ -118,31 +126,33 @@ def _backward_in_place(
     first: float,
     second: float,
     learn: bool,
-) -> tuple[Tensor, Tensor, Tensor]:
-    steps, total = charged.shape[0], v.numel()
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    steps, total, dtype = charged.shape[0], charged.numel() // charged.shape[0], charged.dtype
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
-    whole = torch.contiguous_format
-    carry = torch.zeros_like(v, memory_format=whole) if grad_v is None else grad_v.clone(memory_format=whole)
-    sums = charged.new_zeros(len(rows), total) if learn else charged.new_empty(0)
+    carry = charged.new_empty(charged.shape[1:])
+    sums = charged.new_zeros(len(rows), total) if learn else None
     launch(
         "lif.backward",
         (uniform, code, pauses, learn),
-        v.dtype,
-        (steps, total, tiled.shape[1], BLOCK, chunks_of(tiled, total), soft_reset, detach_reset),
-        (in_line(grad_spikes, v.dtype), tiled, charged, held, v.contiguous(), carry, torch.empty_like(carry), sums),
-        charged.numel(),
+        dtype,
+        (steps, total, tiled.shape[1], chunks_of(tiled, total), soft_reset, detach_reset),
+        (
+            in_line(grad_spikes, dtype), tiled, charged, held, None if v is None else in_line(v, dtype),
+            None if grad_v is None else in_line(grad_v, dtype), carry, sums,
+        ),
+        steps * total,
         scalars=(first, second),
-    )
+    )  # fmt: skip
     # A tensor of its own can become a leaf's gradient as it is; the context still holds the other.
-    return charged.detach(), carry, reduce_rows(sums, rows) if learn else sums
+    return charged.detach(), carry, None if sums is None else reduce_rows(sums, rows)
 
 
 def _backward_cpu(
     grad_spikes: Tensor,
     grad_v: Tensor | None,
     charged: Tensor,
-    held: Tensor,
-    v: Tensor,
+    held: Tensor | None,
+    v: Tensor | None,
     rows: Tensor,
     pauses: bool,
     soft_reset: bool,
@@ -152,21 +162,9 @@ def _backward_cpu(
     second: float,
     learn: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    return _backward_in_place(
-        grad_spikes,
-        grad_v,
-        charged.clone(),
-        held,
-        v,
-        rows,
-        pauses,
-        soft_reset,
-        detach_reset,
-        code,
-        first,
-        second,
-        learn,
-    )
+    options = (pauses, soft_reset, detach_reset, code, first, second, learn)
+    d_current, d_v, d_rows = _backward_in_place(grad_spikes, grad_v, charged.clone(), held, v, rows, *options)
+    return d_current, d_v, rows.new_empty(0) if d_rows is None else d_rows
 
 
 def _backward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor]:
@@ -183,13 +181,18 @@ _BACKWARD_IN_PLACE = {"cpu": _backward_in_place, "cuda": _backward_cuda}
 
 @_backward.register_fake
 def _(grad_spikes, grad_v, charged, held, v, rows, pauses, soft_reset, detach_reset, code, first, second, learn):
-    return torch.empty_like(charged), v.new_empty(v.shape), rows.new_empty(rows.shape if learn else (0,))
+    return (
+        torch.empty_like(charged),
+        charged.new_empty(charged.shape[1:]),
+        rows.new_empty(rows.shape if learn else (0,)),
+    )
 
 
 def _setup_context(ctx, inputs, output):
     current, v, _, rows, _, *options, _ = inputs
-    _, _, left, charged, held = output
-    ctx.mark_non_differentiable(left, charged, held)
+    _, _, *kept = output
+    _, charged, held = kept
+    ctx.mark_non_differentiable(*(tensor for tensor in kept if tensor is not None))
     ctx.set_materialize_grads(False)
     ctx.options, ctx.dtype = options, current.dtype
     # Only the gradients of the parameters look at the potentials at the start.
@@ -198,24 +201,13 @@ def _setup_context(ctx, inputs, output):
 
 def _differentiate(ctx, grad_spikes, grad_v, *_):
     charged, held, v, rows = ctx.saved_tensors
-    v = charged[0] if v is None else v
     refuse_if_spent(ctx)
     grad_spikes = torch.zeros_like(charged) if grad_spikes is None else grad_spikes
     learn = ctx.needs_input_grad[3]
-    d_current, d_v, d_rows = call(
-        _backward,
-        _BACKWARD_IN_PLACE if ctx.spent else _BACKWARD_ON,
-        grad_spikes,
-        grad_v,
-        charged,
-        held,
-        v,
-        rows,
-        *ctx.options,
-        learn,
-    )
+    kernels = _BACKWARD_IN_PLACE if ctx.spent else _BACKWARD_ON
+    d_current, d_v, d_rows = call(_backward, kernels, grad_spikes, grad_v, charged, held, v, rows, *ctx.options, learn)
     d_current = d_current if d_current.dtype == ctx.dtype else d_current.to(ctx.dtype)
-    return d_current, d_v, None, d_rows if learn else None, *[None] * 8
+    return d_current, d_v, None, d_rows if learn else None, None, None, None, None, None, None, None, None
 
 
 _forward.register_autograd(_differentiate, setup_context=_setup_context)

@@ -8,9 +8,10 @@ import ctypes
 import functools
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,15 +46,21 @@ def _pool(threads: int, process: int) -> ThreadPoolExecutor:
 _PROTOTYPE = ctypes.CFUNCTYPE(None, ctypes.c_void_p)
 
 
-@functools.cache
-def _function(address: int):
-    return _PROTOTYPE(address)
+class _Entry(NamedTuple):
+    address: int
+    function: Callable[[ctypes.Array[ctypes.c_char]], None]
+    record: struct.Struct
+    """How the arguments lie in memory, the counter of the chunks first."""
+    room: type[ctypes.Array[ctypes.c_char]]
 
 
 @functools.cache
-def _record(numbers: int, scalars: int, pointers: int) -> struct.Struct:
-    """Return how the arguments of a kernel lie in memory, the counter of its chunks first."""
-    return struct.Struct(f"={1 + numbers}q{scalars}d{pointers}q")
+def _entry(
+    name: str, variant: tuple[int, ...], dtype: torch.dtype, numbers: int, scalars: int, pointers: int
+) -> _Entry:
+    """Return a kernel that takes so many arguments of each kind."""
+    address, record = kernel(name, variant, dtype), struct.Struct(f"={1 + numbers}q{scalars}d{pointers}q")
+    return _Entry(address, _PROTOTYPE(address), record, ctypes.c_char * record.size)
 
 
 def launch(
@@ -80,22 +87,20 @@ def launch(
     Example:
         >>> out = torch.empty(2, 1)
         >>> parameters = torch.tensor([[0.5], [1.0], [0.0]])  # decay, gain, drive
-        >>> launch("li.forward", (True,), torch.float32, (2, 1, 1, 1, 1, 1),
+        >>> launch("li.forward", (True,), torch.float32, (2, 1, 1, 1, 1),
         ...        (torch.ones(2, 1), parameters, torch.zeros(1), out), 2)
         >>> out.flatten()
         tensor([1.0000, 1.5000])
     """
-    address = kernel(name, variant, dtype)
+    address, function, record, room = _entry(name, variant, dtype, len(numbers), len(scalars), len(tensors))
     pointers = [0 if tensor is None else tensor.data_ptr() for tensor in tensors]
-    record = _record(len(numbers), len(scalars), len(pointers))
-    arguments = ctypes.create_string_buffer(record.pack(0, *numbers, *scalars, *pointers), record.size)
+    arguments = room.from_buffer_copy(record.pack(0, *numbers, *scalars, *pointers))
     threads = torch.get_num_threads() if work > _SERIAL else 1
     if threads == 1:
-        _function(address)(arguments)
+        function(arguments)
     elif (parallel := _openmp()) is not None:
         parallel(address, arguments, threads, 0)
     else:
-        function = _function(address)
         jobs = [_pool(threads, os.getpid()).submit(function, arguments) for _ in range(threads - 1)]
         function(arguments)
         for job in jobs:

@@ -69,7 +69,8 @@ class _Figures:
 
 LABELS = {
     "products": "products alone",
-    "scan": "a LIF layer alone",
+    "layer": "a LIF layer alone",
+    "scan": "its two passes alone",
     "function": "a function that copies them",
     "copies": "copy of its tensors",
 }

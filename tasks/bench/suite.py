@@ -61,8 +61,8 @@ SUITES = {
         peers=("snntorch", "spikingjelly"),
         default=("small", "large", "conv"),
         quick="small",
-        floors={"scan": "copies", "function": "copies", "copies": "copies"},
-        absent=lambda name, size: size.conv and name in ("scan", "function", "copies"),
+        floors=dict.fromkeys(("layer", "scan", "function", "copies"), "copies"),
+        absent=lambda name, size: size.conv and name in ("layer", "scan", "function", "copies"),
     ),
     "column": Suite(
         name="column",

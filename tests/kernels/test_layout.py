@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from conex_nn.kernels.layout import BLOCK, chunks_of, reduce_rows, stack_rows, tile_rows
+from conex_nn.kernels.cpu.record import STRETCH
+from conex_nn.kernels.layout import chunks_of, reduce_rows, stack_rows, tile_rows
 
 CASES = [
     ((1,), (5, 3)),
@@ -30,16 +31,16 @@ def test_a_neuron_finds_its_constant_in_its_column(shape, neurons):
     assert_close(tiled[1][column], other.expand(total))
 
 
-@pytest.mark.parametrize("width", [1, 1999, BLOCK, BLOCK + 1, 2 * BLOCK, 5000])
+@pytest.mark.parametrize("width", [1, 1999, STRETCH, STRETCH + 1, 2 * STRETCH, 5000])
 @pytest.mark.parametrize("repeats", [1, 2, 3])
 def test_chunks_cover_every_neuron_once(width, repeats):
     size = 4321 if width == 1 else width  # one value serves any number of neurons
 
     def locate(chunk):  # as in kernels/cpu/intrinsics.py
         period = total if width == 1 else width
-        row, piece = divmod(chunk, -(-period // BLOCK))
-        begin = piece * BLOCK
-        return row * period + begin, min(BLOCK, period - begin, total - (row * period + begin))
+        row, piece = divmod(chunk, -(-period // STRETCH))
+        begin = piece * STRETCH
+        return row * period + begin, min(STRETCH, period - begin, total - (row * period + begin))
 
     for total in (size * repeats, size * repeats - size // 2):
         seen = torch.zeros(total, dtype=torch.int64)

@@ -17,6 +17,7 @@ from conex_nn.kernels.cpu.intrinsics import (
     offset,
     sweep,
 )
+from conex_nn.kernels.cpu.record import STRETCH
 from conex_nn.kernels.cpu.surrogates import make_derivative
 
 __all__ = ["backward", "forward", "make_exponential"]
@@ -125,17 +126,17 @@ def forward(real, uniform, currents, pauses):
                 w[k * total + i] = zero if abs(y) < tiny else y
 
     def kernel(args):
-        steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
-        soft, save, trace, dt = args[7] != 0, args[8] != 0, args[9] != 0, real(as_double(args[10]))
-        current, rows = as_pointer(args[11], real), as_pointer(args[12], real)
-        v, w, left = as_pointer(args[13], real), as_pointer(args[14], real), as_pointer(args[15], real)
-        spikes, charged = as_pointer(args[16], real), as_pointer(args[17], real)
-        held, history = as_pointer(args[18], real), as_pointer(args[19], real)
+        steps, total, stride, width, chunks = args[1], args[2], args[3], args[4], args[5]
+        soft, save, trace, dt = args[6] != 0, args[7] != 0, args[8] != 0, real(as_double(args[9]))
+        current, rows = as_pointer(args[10], real), as_pointer(args[11], real)
+        v, w, left = as_pointer(args[12], real), as_pointer(args[13], real), as_pointer(args[14], real)
+        spikes, charged = as_pointer(args[15], real), as_pointer(args[16], real)
+        held, history = as_pointer(args[17], real), as_pointer(args[18], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p, j, n = locate(chunk, total if uniform else width, STRETCH, total)
             p = 0 if uniform else p
             for t in range(steps):
                 o = t * total + j
@@ -210,18 +211,18 @@ def backward(real, uniform, code, currents, pauses, learn):
             carry[i] = g_v if holds else back
 
     def kernel(args):
-        steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
-        soft, detach = args[6] != 0, args[7] != 0
-        alpha, beta = real(as_double(args[8])), real(as_double(args[9]))
-        grads, rows = as_pointer(args[10], real), as_pointer(args[11], real)
-        charges, helds, histories = as_pointer(args[12], real), as_pointer(args[13], real), as_pointer(args[14], real)
-        start, carry = as_pointer(args[15], real), as_pointer(args[16], real)
-        carry_w, scratch, sums = as_pointer(args[17], real), as_pointer(args[18], real), as_pointer(args[19], real)
+        steps, total, width, chunks = args[1], args[2], args[3], args[4]
+        soft, detach = args[5] != 0, args[6] != 0
+        alpha, beta = real(as_double(args[7])), real(as_double(args[8]))
+        grads, rows = as_pointer(args[9], real), as_pointer(args[10], real)
+        charges, helds, histories = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
+        start, carry = as_pointer(args[14], real), as_pointer(args[15], real)
+        carry_w, scratch, sums = as_pointer(args[16], real), as_pointer(args[17], real), as_pointer(args[18], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p, j, n = locate(chunk, total if uniform else width, STRETCH, total)
             p = 0 if uniform else p
             for back in range(steps):
                 o = (steps - 1 - back) * total + j

@@ -16,8 +16,8 @@ from conex_nn.kernels.cpu.record import LANES
 
 __all__ = [
     "as_double", "as_pointer", "choose", "count_ones", "decay_and_add", "decay_or_set", "fetch_add", "finish", "fused",
-    "fused_sweep", "inline", "locate", "lowest", "make_exp", "make_total", "not_below", "not_zero", "offset",
-    "prefetch", "sweep", "transpose", "wait",
+    "fused_sweep", "inline", "locate", "lowest", "make_exp", "make_room", "make_total", "not_below", "not_zero",
+    "offset", "prefetch", "sweep", "transpose", "wait",
 ]  # fmt: skip
 
 
@@ -58,6 +58,22 @@ def offset(typingctx, pointer, elements):
         return builder.gep(args[0], [args[1]], inbounds=True)
 
     return pointer(pointer, elements), codegen
+
+
+@functools.cache
+def make_room(real, numbers):
+    """Make what returns room for so many numbers on the stack of a thread, which nobody else's cache asks for."""
+
+    @intrinsic
+    def room(typingctx):
+        def codegen(context, builder, signature, args):
+            place = cgutils.alloca_once(builder, context.get_value_type(real), size=numbers)
+            place.align = 64
+            return place
+
+        return types.CPointer(real)(), codegen
+
+    return room
 
 
 @intrinsic

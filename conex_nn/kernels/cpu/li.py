@@ -1,6 +1,7 @@
 """Leaky integrators over a whole sequence."""
 
 from conex_nn.kernels.cpu.intrinsics import as_pointer, fetch_add, locate, offset, sweep
+from conex_nn.kernels.cpu.record import STRETCH
 
 __all__ = ["backward", "forward"]
 
@@ -19,14 +20,14 @@ def forward(real, uniform):
             v[i] = zero if abs(x) < tiny else x
 
     def kernel(args):
-        steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
-        current, rows = as_pointer(args[7], real), as_pointer(args[8], real)
-        start, out = as_pointer(args[9], real), as_pointer(args[10], real)
+        steps, total, stride, width, chunks = args[1], args[2], args[3], args[4], args[5]
+        current, rows = as_pointer(args[6], real), as_pointer(args[7], real)
+        start, out = as_pointer(args[8], real), as_pointer(args[9], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p, j, n = locate(chunk, total if uniform else width, STRETCH, total)
             p = 0 if uniform else p
             decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             before = offset(start, j)
@@ -61,15 +62,15 @@ def backward(real, uniform, learn):
             d_drive[i] += g
 
     def kernel(args):
-        steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
-        grad, rows = as_pointer(args[6], real), as_pointer(args[7], real)
-        potentials, start = as_pointer(args[8], real), as_pointer(args[9], real)
-        carries, out, sums = as_pointer(args[10], real), as_pointer(args[11], real), as_pointer(args[12], real)
+        steps, total, width, chunks = args[1], args[2], args[3], args[4]
+        grad, rows = as_pointer(args[5], real), as_pointer(args[6], real)
+        potentials, start = as_pointer(args[7], real), as_pointer(args[8], real)
+        carries, out, sums = as_pointer(args[9], real), as_pointer(args[10], real), as_pointer(args[11], real)
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p, j, n = locate(chunk, total if uniform else width, STRETCH, total)
             p = 0 if uniform else p
             decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             carry = offset(carries, j)

@@ -5,8 +5,18 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 
 import functools
 
-from conex_nn.kernels.cpu.intrinsics import as_double, as_pointer, choose, fetch_add, locate, offset, sweep
-from conex_nn.kernels.cpu.surrogates import make_derivative
+from conex_nn.kernels.cpu.intrinsics import (
+    as_double,
+    as_pointer,
+    choose,
+    fetch_add,
+    locate,
+    make_room,
+    offset,
+    sweep,
+)
+from conex_nn.kernels.cpu.record import STRETCH
+from conex_nn.kernels.cpu.surrogates import make_derivative, make_derivative_at
 
 __all__ = ["backward", "forward", "make_step"]
 
@@ -57,31 +67,57 @@ def make_step(real, uniform, pauses, in_place=False):
     return refractory_step if pauses else plain_step
 
 
+@functools.cache
+def _make_moves(real):
+    """Make what copies numbers and what sets them to 0."""
+    zero = real(0)
+
+    @sweep
+    def copy(source, target, n):
+        for i in range(n):
+            target[i] = source[i]
+
+    @sweep
+    def clear(target, n):
+        for i in range(n):
+            target[i] = zero
+
+    return copy, clear
+
+
 def forward(real, uniform, pauses, in_place):
     """Make the forward kernel: currents in; spikes, and on demand the potentials before the reset, out."""
-    step = make_step(real, uniform, pauses, in_place)
+    step, room, (copy, _) = make_step(real, uniform, pauses, in_place), make_room(real, STRETCH), _make_moves(real)
 
     def kernel(args):
-        steps, total, stride, width, block, chunks = args[1], args[2], args[3], args[4], args[5], args[6]
-        soft, save, dt = args[7] != 0, args[8] != 0, real(as_double(args[9]))
-        current, rows = as_pointer(args[10], real), as_pointer(args[11], real)
-        v, left = as_pointer(args[12], real), as_pointer(args[13], real)
-        spikes, charged, held = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
+        steps, total, stride, width, chunks = args[1], args[2], args[3], args[4], args[5]
+        soft, save, dt = args[6] != 0, args[7] != 0, real(as_double(args[8]))
+        current, rows = as_pointer(args[9], real), as_pointer(args[10], real)
+        start, start_left = as_pointer(args[11], real), as_pointer(args[12], real)
+        end, end_left = as_pointer(args[13], real), as_pointer(args[14], real)
+        spikes, charged, held = as_pointer(args[15], real), as_pointer(args[16], real), as_pointer(args[17], real)
+        v, left = room(), room()
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p, j, n = locate(chunk, total if uniform else width, STRETCH, total)
             p = 0 if uniform else p
             decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             threshold, reset = offset(rows, 3 * width + p), offset(rows, 4 * width + p)
             pause = offset(rows, 5 * width + p)
+            copy(offset(start, j), v, n)
+            if pauses:
+                copy(offset(start_left, j), left, n)
             for t in range(steps):
                 o = t * total + j
                 step(
-                    offset(current, t * stride + j), decay, gain, drive, threshold, reset, pause, offset(v, j),
-                    offset(left, j), offset(spikes, o), offset(charged, o), offset(held, o), dt, soft, save, n,
+                    offset(current, t * stride + j), decay, gain, drive, threshold, reset, pause, v, left,
+                    offset(spikes, o), offset(charged, o), offset(held, o), dt, soft, save, n,
                 )  # fmt: skip
+            copy(v, offset(end, j), n)
+            if pauses:
+                copy(left, offset(end_left, j), n)
 
     return kernel
 
@@ -89,23 +125,27 @@ def forward(real, uniform, pauses, in_place):
 def backward(real, uniform, code, pauses, learn):
     """Make the backward kernel: the potentials before the reset are overwritten by the gradients of the currents."""
     zero, tiny = real(0), real(_TINY)
-    derivative = make_derivative(real, uniform, code)
+    room, (copy, clear) = make_room(real, STRETCH), _make_moves(real)
+    derivative, derivative_at = make_derivative(real, uniform, code), make_derivative_at(real, code)
 
     @sweep
-    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n):
+    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, alpha, beta, soft, detach, n):
         for i in range(n):
             p = 0 if uniform else i
             x = charged[i]
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            g = surrogate[i] * g + (carry[i] if soft else choose(fires, zero, carry[i]))
+            slope = surrogate[i] if learn else derivative_at(x - threshold[p], alpha, beta)
+            g = slope * g + (carry[i] if soft else choose(fires, zero, carry[i]))
             back = g * decay[p]
             charged[i] = g * gain[p]
             carry[i] = choose(abs(back) < tiny, zero, back)
 
     @sweep
-    def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n):
+    def refractory_step(
+        grad, charged, held, decay, gain, threshold, reset, carry, surrogate, alpha, beta, soft, detach, n
+    ):
         for i in range(n):
             p = 0 if uniform else i
             x = charged[i]
@@ -113,7 +153,8 @@ def backward(real, uniform, code, pauses, learn):
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            g = surrogate[i] * g + (carry[i] if soft else choose(fires, zero, carry[i]))
+            slope = surrogate[i] if learn else derivative_at(x - threshold[p], alpha, beta)
+            g = slope * g + (carry[i] if soft else choose(fires, zero, carry[i]))
             back = g * decay[p]
             back = choose(abs(back) < tiny, zero, back)
             charged[i] = choose(holds, zero, g * gain[p])
@@ -148,26 +189,30 @@ def backward(real, uniform, code, pauses, learn):
                 d_reset[i] += at_spike
 
     def kernel(args):
-        steps, total, width, block, chunks = args[1], args[2], args[3], args[4], args[5]
-        soft, detach = args[6] != 0, args[7] != 0
-        alpha, beta = real(as_double(args[8])), real(as_double(args[9]))
-        grads, rows = as_pointer(args[10], real), as_pointer(args[11], real)
-        charges, helds, start = as_pointer(args[12], real), as_pointer(args[13], real), as_pointer(args[14], real)
-        carries, scratch, sums = as_pointer(args[15], real), as_pointer(args[16], real), as_pointer(args[17], real)
+        steps, total, width, chunks = args[1], args[2], args[3], args[4]
+        soft, detach = args[5] != 0, args[6] != 0
+        alpha, beta = real(as_double(args[7])), real(as_double(args[8]))
+        grads, rows = as_pointer(args[9], real), as_pointer(args[10], real)
+        charges, helds, start = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
+        ends, carries, sums = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
+        carry, surrogate = room(), room()
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
                 break
-            p, j, n = locate(chunk, total if uniform else width, block, total)
+            p, j, n = locate(chunk, total if uniform else width, STRETCH, total)
             p = 0 if uniform else p
             decay, gain, drive = offset(rows, p), offset(rows, width + p), offset(rows, 2 * width + p)
             threshold, reset = offset(rows, 3 * width + p), offset(rows, 4 * width + p)
-            carry, surrogate = offset(carries, j), offset(scratch, j)
+            if args[14] != 0:
+                copy(offset(ends, j), carry, n)
+            else:
+                clear(carry, n)
             for back in range(steps):
                 o = (steps - 1 - back) * total + j
                 grad, charged, held = offset(grads, o), offset(charges, o), offset(helds, o)
-                derivative(alpha, beta, charged, threshold, surrogate, n)
                 if learn:
+                    derivative(alpha, beta, charged, threshold, surrogate, n)
                     first = back == steps - 1
                     before = offset(start, j) if first else offset(charges, o - total)
                     before_held = held if first else offset(helds, o - total)
@@ -176,6 +221,7 @@ def backward(real, uniform, code, pauses, learn):
                         before_held, offset(sums, j), offset(sums, total + j), offset(sums, 2 * total + j),
                         offset(sums, 3 * total + j), offset(sums, 4 * total + j), first, soft, detach, n,
                     )  # fmt: skip
-                step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, soft, detach, n)
+                step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, alpha, beta, soft, detach, n)
+            copy(carry, offset(carries, j), n)
 
     return kernel

@@ -70,6 +70,9 @@ WIDE_COLUMNS = 64
 ROOM = 64
 """Most rows of a chunk of a matrix, with a batch."""
 
+STRETCH = 2048
+"""Neurons advanced together: their potentials stay in the first cache while time runs."""
+
 BLOCK = 256
 """Targets whose sums are made in one piece."""
 

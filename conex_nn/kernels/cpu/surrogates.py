@@ -5,12 +5,12 @@ import math
 
 from conex_nn.kernels.cpu.intrinsics import inline, make_exp, sweep
 
-__all__ = ["make_derivative"]
+__all__ = ["make_derivative", "make_derivative_at"]
 
 
 @functools.cache
-def make_derivative(real, uniform, code):
-    """Make ``derivative(first, second, v, threshold, out, n)`` of one surrogate with its one or two parameters."""
+def make_derivative_at(real, code):
+    """Make ``derivative(x, first, second)`` of one surrogate with its one or two parameters."""
     zero, one, two, half_pi = real(0), real(1), real(2), real(math.pi / 2)
 
     @inline
@@ -68,7 +68,13 @@ def make_derivative(real, uniform, code):
         straight_through, fast_sigmoid, atan, sigmoid, triangle, triangular, heaviside, exponential,
         spike_rate_escape, sparse_fast_sigmoid, leaky,
     )  # fmt: skip
-    kind = kinds[code]
+    return kinds[code]
+
+
+@functools.cache
+def make_derivative(real, uniform, code):
+    """Make ``derivative(first, second, v, threshold, out, n)`` of one surrogate for a row of neurons."""
+    kind = make_derivative_at(real, code)
 
     @sweep
     def derivative(first, second, v, threshold, out, n):

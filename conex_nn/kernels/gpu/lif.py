@@ -178,8 +178,8 @@ def backward(
     grad_spikes: Tensor,
     grad_v: Tensor | None,
     charged: Tensor,
-    held: Tensor,
-    v: Tensor,
+    held: Tensor | None,
+    v: Tensor | None,
     rows: Tensor,
     pauses: bool,
     soft_reset: bool,
@@ -190,17 +190,17 @@ def backward(
     learn: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of the currents, of the potential at the start, and of the rows if these learn."""
-    total = v.numel()
+    steps, total = charged.shape[0], charged.numel() // charged.shape[0]
     source, stride = by_time(grad_spikes)
     grad_v = None if grad_v is None else grad_v.contiguous()
-    out, carry = torch.empty_like(charged), v.new_empty(v.shape)
-    dtype, real = precision(v.dtype)
-    sums = v.new_empty((len(rows), total) if learn else 0, dtype=dtype)
-    grid, options = launch_options(total, loads=grad_spikes.element_size() + (1 + pauses) * v.element_size())
-    with torch.cuda.device_of(v):
+    out, carry = torch.empty_like(charged), charged.new_empty(charged.shape[1:])
+    dtype, real = precision(charged.dtype)
+    sums = charged.new_empty((len(rows), total) if learn else 0, dtype=dtype)
+    grid, options = launch_options(total, loads=grad_spikes.element_size() + (1 + pauses) * charged.element_size())
+    with torch.cuda.device_of(charged):
         _backward[grid](
-            source, grad_v, charged, held, v.contiguous(), rows.contiguous(), out, carry, sums,
-            charged.shape[0], stride, total, rows.shape[1], first, second,
+            source, grad_v, charged, held, None if v is None else v.contiguous(), rows.contiguous(), out, carry, sums,
+            steps, stride, total, rows.shape[1], first, second,
             code=code, pauses=pauses, soft=soft_reset, detach=detach_reset, learn=learn,
             shared=rows.shape[1] == 1, real=real, **options,
         )  # fmt: skip
