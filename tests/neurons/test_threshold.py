@@ -65,22 +65,36 @@ def test_negative_noise(model):
 
 @pytest.mark.parametrize("model", MEMBRANES)
 def test_an_input_of_a_wider_dtype(model):
+    neuron = model()
+    neuron(torch.ones(2, 3))  # one that is right vouches for no other
     with pytest.raises(
         TypeError, match=r"`current` to be torch.float32, .* got torch.float64.*neuron.to\(torch.float64\)"
     ):
-        model()(torch.ones(2, 3, dtype=torch.float64))
+        neuron(torch.ones(2, 3, dtype=torch.float64))
+
+
+@pytest.mark.parametrize("model", MEMBRANES)
+def test_a_state_is_a_tensor_of_its_own(model):
+    neuron, x = model(), torch.ones(1)
+    rest = neuron.initial_state(x).v.clone()
+    neuron.initial_state(x).v.add_(1.0)
+    assert torch.equal(neuron.initial_state(x).v, rest)
 
 
 @pytest.mark.parametrize("model", MEMBRANES)
 def test_an_input_on_another_device(model):
+    neuron = model()
+    neuron(torch.ones(2, 3))
     with pytest.raises(TypeError, match=r"`current` on cpu, .* got meta.*neuron.to\('meta'\)"):
-        model()(torch.ones(2, 3, device="meta"))
+        neuron(torch.ones(2, 3, device="meta"))
 
 
 @pytest.mark.parametrize("shape", [(5, 4, 3), (5, 3), (5, 4, 1)])
 def test_an_input_that_does_not_fit_the_constants(shape):
+    neuron = LIF(v_threshold=torch.ones(4))
+    neuron(torch.ones(5, 4))
     with pytest.raises(ValueError, match=r"axes that fit `v_threshold` of shape \(4,\), .* = \(.*The layer before it"):
-        LIF(v_threshold=torch.ones(4))(torch.ones(shape))
+        neuron(torch.ones(shape))
 
 
 def test_a_constant_of_one_value_but_too_many_axes():
