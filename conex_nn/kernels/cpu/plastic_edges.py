@@ -32,8 +32,8 @@ def make_edges(real, pre_of, post_of, signal, touch, touch_one):
         d, shift = signal(record, t, b, batch), real(as_double(record[of.SHIFT]))
         places = as_pointer(record[of.PLACES], types.int32)
         begins, ends_at = as_pointer(record[of.BEGINS], types.int32), as_pointer(record[of.ENDS_AT], types.int32)
-        for k in range(places[c], places[c + 1]):
-            i = types.int64(events[k])
+        for q in range(types.int64(places[c]), types.int64(places[c + 1])):
+            i = types.int64(events[q])
             up, down = x[i] * d, pre[i] * d
             for e in range(begins[i], begins[i + 1]):
                 j = types.int64(ends_at[e])
@@ -87,8 +87,8 @@ def make_edges(real, pre_of, post_of, signal, touch, touch_one):
             pre, events, _ = pre_of(record, table, populations, t, b, batch, slots, width, lists, counts)
             places = offset(as_pointer(record[of.PLACES], types.int32), b * (record[of.CHUNKS] + 1))
             seen = offset(y, b * m)
-            for k in range(places[c], places[c + 1]):
-                i = types.int64(events[k])
+            for q in range(types.int64(places[c]), types.int64(places[c + 1])):
+                i = types.int64(events[q])
                 size = pre[i] * d
                 for e in range(begins[i], begins[i + 1]):
                     downs[e - begin] += size * (seen[types.int64(ends_at[e])] + shift)

@@ -313,9 +313,9 @@ def make_learn(real, span):
         for c in range(target[CHUNKS], target[CHUNKS_END]):
             begin = chunks[4 + 3 * c]
             if begin < high and begin + chunks[5 + 3 * c] > low:
-                here = offset(events, target[FIRST] + begin)
+                spiked = offset(events, target[FIRST] + begin)
                 for k in range(counts[c]):
-                    j = types.int64(here[k])
+                    j = types.int64(spiked[k])
                     if j < low or j >= high:
                         continue
                     if plain:
