@@ -9,6 +9,7 @@ import conex_nn as cx
 from tasks import decision, multitask
 
 
+@pytest.mark.long
 def test_decision_leaves_a_report_and_pictures(tmp_path):
     config = decision.Config(epochs=1, batches=4, batch_size=16, neurons=20, out=tmp_path, seed=3)
     returned = decision.main(config)

@@ -57,10 +57,10 @@ def test_noise_has_its_rate():
 
 
 def test_simulated_parts_hold_different_digits_and_are_seeded():
-    train, test = moving_digits(30, 10, generator=generator())
-    assert (len(train), len(test)) == (30, 10)
-    again, _ = moving_digits(30, 10, generator=generator())
-    other, _ = moving_digits(30, 10, generator=generator(1))
+    train, test = moving_digits(12, 4, generator=generator())
+    assert (len(train), len(test)) == (12, 4)
+    again, _ = moving_digits(12, 4, generator=generator())
+    other, _ = moving_digits(12, 4, generator=generator(1))
     assert torch.equal(train.events.t, again.events.t)
     assert train.labels.tolist() != other.labels.tolist()
 
