@@ -38,3 +38,8 @@ def seed(request: pytest.FixtureRequest) -> None:
 def pytest_collection_finish() -> None:
     """Let Python no longer look through all that is there by now for garbage: half a second each time."""
     gc.freeze()
+
+
+def pytest_sessionfinish() -> None:
+    """Let all that was there be garbage again, before libraries count what they think has leaked."""
+    gc.unfreeze()
