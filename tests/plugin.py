@@ -1,5 +1,6 @@
 """What every test has, the doctests of `conex_nn/` and `README.md` included (loaded by `-p tests.plugin`)."""
 
+import functools
 import gc
 import importlib.util
 import os
@@ -23,13 +24,20 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return True if collection_path.parts[-2:] == ("kernels", "gpu") and not triton else None
 
 
+@functools.cache
+def _has_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
 @pytest.fixture(autouse=True)
 def seed(request: pytest.FixtureRequest) -> None:
     """Seed torch. A docstring's example also knows `torch`; the README imports what it uses."""
     import torch  # not above: the process that hands the tests to the workers has no need of it
 
     torch.default_generator.manual_seed(0)  # `torch.manual_seed` notes its stack for each kind of device: a millisecond
-    if torch.cuda.is_initialized():
+    if _has_gpu():
         torch.cuda.manual_seed_all(0)
     if isinstance(request.node, DoctestItem) and request.node.path.suffix == ".py":
         request.node.dtest.globs.setdefault("torch", torch)

@@ -190,3 +190,16 @@ def test_it_is_computed_once_and_forgotten_with_the_neuron():
     del neuron
     gc.collect()
     assert remembered() is None
+
+
+@pytest.mark.parametrize("constants", [{"refractory_time": 3.0}, {"noise": 1.0}])
+def test_what_a_functional_call_changed_for_itself_is_forgotten(constants):
+    x = torch.full((12, 1, 5), 1.5)
+    neuron, same = LIF(**constants), LIF(**constants)
+    neuron(x)
+    off = {name: torch.zeros(1) for name in constants}
+    functional_call(neuron, {**off, "tau_mem": torch.full((1,), 5.0, requires_grad=True)}, (x,))
+    torch.manual_seed(0)
+    found = neuron(x)
+    torch.manual_seed(0)
+    assert_close(found, same(x), rtol=0, atol=0)

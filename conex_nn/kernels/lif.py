@@ -4,6 +4,7 @@ One pass forward keeps only the potentials before the reset; one pass backward c
 operators have fake and autograd registrations, so ``torch.compile`` and ``torch.export`` pass through them.
 """
 
+import math
 from typing import Any
 
 import torch
@@ -127,7 +128,7 @@ def _backward_in_place(
     second: float,
     learn: bool,
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    steps, total, dtype = charged.shape[0], charged.numel() // charged.shape[0], charged.dtype
+    steps, total, dtype = charged.shape[0], math.prod(charged.shape[1:]), charged.dtype
     uniform, tiled = rows.shape[1] == 1, tile_rows(rows, total)
     carry = charged.new_empty(charged.shape[1:])
     sums = charged.new_zeros(len(rows), total) if learn else None

@@ -69,12 +69,13 @@ class MembraneNeuron(Neuron):
 
     def _like(self, x: Tensor, v: Tensor) -> Tensor:
         """Return ``v`` in the shape of one step's input ``x``, having checked that the constants fit it."""
-        return kept(self, "start", (x.shape, x.dtype, x.device), lambda: self._fitted(x, v)).clone()
-
-    def _fitted(self, x: Tensor, v: Tensor) -> Tensor:
-        """Return a view of ``v`` in the shape of ``x``; raise unless the constants fit it."""
         if plain(x):
             self.refresh()
+        kept(self, "fits", (x.shape, x.dtype, x.device), lambda: self._check_input(x, v))
+        return v.expand(x.shape).clone()
+
+    def _check_input(self, x: Tensor, v: Tensor) -> None:
+        """Raise unless the constants, of which ``v`` is one, fit an input of a step."""
         if x.dtype != v.dtype and torch.promote_types(x.dtype, v.dtype) != v.dtype:
             raise TypeError(
                 f"Expected `current` to be {v.dtype}, the dtype of the neuron's parameters, got {x.dtype}. "
@@ -93,11 +94,10 @@ class MembraneNeuron(Neuron):
                     f"got (*batch, *neurons) = {tuple(x.shape)}. The layer before it has another number of neurons, "
                     "or the input is not time-first, (time, *batch, *neurons)."
                 )
-        return v.expand(x.shape)
 
     def _has_kernel(self, current: Tensor) -> bool:
         """Whether the kernels run on this device, in the dtype of the state."""
-        return (current.is_cpu or current.is_cuda) and self.noise.dtype in (torch.float32, torch.float64)
+        return current.device.type in ("cpu", "cuda") and self.noise.dtype in (torch.float32, torch.float64)
 
     def _membrane(self, dt: float) -> Coefficients:
         """Compute what a step of the membrane needs."""

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
+
 from tasks.bench import column, plasticity, rates, scale, train
 
 __all__ = ["SUITES", "Suite"]
@@ -62,7 +64,10 @@ SUITES = {
         default=("small", "large", "conv"),
         quick="small",
         floors=dict.fromkeys(("layer", "scan", "function", "copies"), "copies"),
-        absent=lambda name, size: size.conv and name in ("layer", "scan", "function", "copies"),
+        absent=lambda name, size: (
+            (size.conv and name in ("layer", "scan", "function", "copies"))
+            or (name == "scan" and torch.cuda.is_available())  # torch is ahead of a GPU
+        ),
     ),
     "column": Suite(
         name="column",

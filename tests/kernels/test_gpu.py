@@ -57,7 +57,11 @@ def compiled(kernel, args, options):
     for i, parameter in enumerate(kernel.params):
         value = values.pop(parameter.name)
         divisible = False
-        if parameter.is_constexpr or (isinstance(value, int) and value == 1 and not parameter.do_not_specialize):
+        if (
+            parameter.is_constexpr
+            or value is None
+            or (isinstance(value, int) and value == 1 and not parameter.do_not_specialize)
+        ):
             signature[parameter.name], constants[parameter.name] = "constexpr", value
         elif isinstance(value, torch.Tensor):
             signature[parameter.name], divisible = dtypes[value.dtype], True
@@ -100,7 +104,7 @@ def launches(monkeypatch, case: Case, *, dtype: torch.dtype, current_dtype: torc
     elif case.model == "lif":
         rows = torch.ones(6, n, dtype=dtype)
         spikes, _, _, charged, held = lif.forward(current, v, v, rows, 1.0, *switches, True)
-        lif.backward(spikes, v, charged, held, v, rows, *switches, case.learn)
+        lif.backward(spikes, v, charged, held, v if case.learn else None, rows, *switches, case.learn)
     else:
         rows = torch.ones(10 + 3 * case.currents, n, dtype=dtype)
         w = torch.zeros(case.currents, *case.shape, dtype=dtype)

@@ -84,20 +84,37 @@ def test_every_option(model, shape, options):
     check_fused(lambda: MODELS[model](shape, **options), current((11, 3, 5)))
 
 
+def fixed(**options):
+    """Neurons whose constants do not learn: their backward pass is another."""
+    return LIF(v_threshold=torch.linspace(0.5, 1.0, 5), **options).double()
+
+
 @pytest.mark.parametrize("spike_fn", SURROGATES.values(), ids=SURROGATES)
 def test_every_surrogate(spike_fn):
     assert {s.code for s in SURROGATES.values()} == set(range(11))
-    check_fused(lambda: MODELS["LIF"]((5,), spike_fn=spike_fn, detach_reset=False), current((11, 3, 5)))
+    check_fused(lambda: fixed(spike_fn=spike_fn, detach_reset=False), current((11, 3, 5)))
 
 
 @pytest.mark.parametrize("spike_fn", SURROGATES.values(), ids=SURROGATES)
 def test_every_surrogate_at_exactly_the_threshold(spike_fn):
     x = torch.tensor([0.25, 0.75, 1.0, -1.0, 2.0, 1.5]).reshape(6, 1, 1).expand(6, 1, 5)
-    capacitance = nn.Parameter(torch.ones(5))  # one per neuron: compiled for the test above
+    capacitance = torch.ones(5)  # one per neuron: compiled for the test above
     assert IF(capacitance=capacitance)(x)[0][..., 0].flatten().tolist() == [0, 1, 1, 0, 1, 1]
     check_fused(
         lambda: IF(capacitance=capacitance, spike_fn=spike_fn), x, state=IF().double().initial_state(x[0].double())
     )
+
+
+@pytest.mark.parametrize("name", ["sigmoid", "exponential"])
+def test_surrogates_of_trainable_constants(name):
+    check_fused(lambda: MODELS["LIF"]((5,), spike_fn=SURROGATES[name], detach_reset=False), current((11, 3, 5)))
+
+
+@pytest.mark.parametrize("soft", [False, True])
+def test_pauses_of_fixed_constants(soft):
+    bars = torch.linspace(0.5, 1.0, 3001)  # one row of constants is longer than a chunk
+    options = {"refractory_time": 2.0, "soft_reset": soft, "detach_reset": False}
+    check_fused(lambda: LIF(v_threshold=bars, **options).double(), current((6, 2, 3001)))
 
 
 @pytest.mark.parametrize("name", ["sigmoid", "triangle"])

@@ -62,7 +62,10 @@ def offset(typingctx, pointer, elements):
 
 @functools.cache
 def make_room(real, numbers):
-    """Make what returns room for so many numbers on the stack of a thread, which nobody else's cache asks for."""
+    """Make what returns room for so many numbers on the stack of a thread, which nobody else's cache asks for.
+
+    Nothing is in it, and a call gives the same room each time that it is reached.
+    """
 
     @intrinsic
     def room(typingctx):

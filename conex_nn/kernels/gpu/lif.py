@@ -6,6 +6,8 @@ Rows of the parameters: decay, gain, drive, v_threshold, v_reset, refractory_tim
 # pyright: reportArgumentType=false, reportAttributeAccessIssue=false, reportGeneralTypeIssues=false
 # pyright: reportAssignmentType=false, reportOperatorIssue=false, reportPossiblyUnboundVariable=false
 
+import math
+
 import torch
 import triton
 import triton.language as tl
@@ -190,7 +192,7 @@ def backward(
     learn: bool,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return the gradients of the currents, of the potential at the start, and of the rows if these learn."""
-    steps, total = charged.shape[0], charged.numel() // charged.shape[0]
+    steps, total = charged.shape[0], math.prod(charged.shape[1:])
     source, stride = by_time(grad_spikes)
     grad_v = None if grad_v is None else grad_v.contiguous()
     out, carry = torch.empty_like(charged), charged.new_empty(charged.shape[1:])
