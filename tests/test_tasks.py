@@ -11,6 +11,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 import conex_nn as cx
 import tasks.classify
 import tasks.cortex
+from conex_nn.kernels import lif
 from tasks.bench import column
 from tasks.bench.elapsed import Elapsed
 from tasks.bench.measure import compare
@@ -110,12 +111,13 @@ def test_bench_contestants_do_a_step(name):
 
 def test_the_passes_of_the_benchmark_take_less_than_the_layer(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    step = CONTESTANTS["scan"](Case(name="tiny", time=3, batch=2, hidden=4))
+    step, launch = CONTESTANTS["scan"](Case(name="tiny", time=3, batch=2, hidden=4)), lif.launch
     step()
     begin = time.perf_counter()
     passes = step()
     assert isinstance(passes, Elapsed)
     assert 0 < passes < time.perf_counter() - begin
+    assert lif.launch is launch
 
 
 @pytest.mark.long
