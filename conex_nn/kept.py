@@ -62,11 +62,9 @@ def kept(
         >>> kept(neuron, "double", None, lambda: 2 * neuron.tau_mem)
         tensor([10.])
     """
-    if of is None:
-        if module._parameters or module._modules:  # modules inside: a parametrization, say
-            return make()
-        of = [c for c in module._buffers.values() if c is not None]
-    constants = of
+    if of is None and (module._parameters or module._modules):  # modules inside: a parametrization, say
+        return make()
+    constants = [c for c in module._buffers.values() if c is not None] if of is None else of
     if not constants or not plain(constants[0]):
         return make()
     if constants[0].is_cuda:

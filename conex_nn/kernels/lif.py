@@ -5,6 +5,7 @@ operators have fake and autograd registrations, so ``torch.compile`` and ``torch
 """
 
 import math
+from functools import partial
 from typing import Any
 
 import torch
@@ -79,14 +80,9 @@ def _forward_cpu(
     return spikes, end, left, charged, held
 
 
-def _forward_alone(*inputs: Any) -> tuple[Tensor | None, ...]:
+def _forward_alone(*inputs: Any, spare: bool = False) -> tuple[Tensor | None, ...]:
     current, v, refractory, rows, dt, pauses, soft_reset, *_, save = inputs
-    return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=False)
-
-
-def _forward_in_place(*inputs: Any) -> tuple[Tensor | None, ...]:
-    current, v, refractory, rows, dt, pauses, soft_reset, *_, save = inputs
-    return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare=True)
+    return _advance(current, v, refractory, rows, dt, pauses, soft_reset, save, spare)
 
 
 def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
@@ -98,7 +94,7 @@ def _forward_cuda(*inputs: Any) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 _forward = torch.library.custom_op("conex_nn::lif", _forward_cpu, mutates_args=(), device_types="cpu")
 _forward.register_kernel("cuda")(_forward_cuda)
 _FORWARD_ON = {"cpu": _forward_alone, "cuda": _forward_cuda}
-_FORWARD_IN_PLACE = {"cpu": _forward_in_place, "cuda": _forward_cuda}
+_FORWARD_IN_PLACE = {"cpu": partial(_forward_alone, spare=True), "cuda": _forward_cuda}
 
 
 @_forward.register_fake

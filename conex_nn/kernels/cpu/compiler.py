@@ -1,7 +1,7 @@
 """numba as far as LLVM's code: machine code is made of a whole kernel, not of each function in it as well.
 
 LLVM optimises a kernel as a whole, with all that it calls in it, and before that only the loops of a :class:`Sweep`.
-numba's passes over what no kernel has are left out, and a name stands for values of one type: a fifth of its time.
+numba's passes over what no kernel has are left out, and a name stands for values of one type: a sixth of its time.
 """
 
 import functools

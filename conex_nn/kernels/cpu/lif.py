@@ -16,7 +16,7 @@ from conex_nn.kernels.cpu.intrinsics import (
     sweep,
 )
 from conex_nn.kernels.cpu.record import STRETCH
-from conex_nn.kernels.cpu.surrogates import make_derivative, make_derivative_at
+from conex_nn.kernels.cpu.surrogates import make_derivative_at
 
 __all__ = ["backward", "forward", "make_step"]
 
@@ -126,26 +126,23 @@ def backward(real, uniform, code, pauses, learn):
     """Make the backward kernel: the potentials before the reset are overwritten by the gradients of the currents."""
     zero, tiny = real(0), real(_TINY)
     room, (copy, clear) = make_room(real, STRETCH), _make_moves(real)
-    derivative, derivative_at = make_derivative(real, uniform, code), make_derivative_at(real, code)
+    derivative_at = make_derivative_at(real, code)
 
     @sweep
-    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, alpha, beta, soft, detach, n):
+    def plain_step(grad, charged, held, decay, gain, threshold, reset, carry, alpha, beta, soft, detach, n):
         for i in range(n):
             p = 0 if uniform else i
             x = charged[i]
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            slope = surrogate[i] if learn else derivative_at(x - threshold[p], alpha, beta)
-            g = slope * g + (carry[i] if soft else choose(fires, zero, carry[i]))
+            g = derivative_at(x - threshold[p], alpha, beta) * g + (carry[i] if soft else choose(fires, zero, carry[i]))
             back = g * decay[p]
             charged[i] = g * gain[p]
             carry[i] = choose(abs(back) < tiny, zero, back)
 
     @sweep
-    def refractory_step(
-        grad, charged, held, decay, gain, threshold, reset, carry, surrogate, alpha, beta, soft, detach, n
-    ):
+    def refractory_step(grad, charged, held, decay, gain, threshold, reset, carry, alpha, beta, soft, detach, n):
         for i in range(n):
             p = 0 if uniform else i
             x = charged[i]
@@ -153,8 +150,7 @@ def backward(real, uniform, code, pauses, learn):
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
             g = grad[i] + (zero if detach else carry[i] * jump)
-            slope = surrogate[i] if learn else derivative_at(x - threshold[p], alpha, beta)
-            g = slope * g + (carry[i] if soft else choose(fires, zero, carry[i]))
+            g = derivative_at(x - threshold[p], alpha, beta) * g + (carry[i] if soft else choose(fires, zero, carry[i]))
             back = g * decay[p]
             back = choose(abs(back) < tiny, zero, back)
             charged[i] = choose(holds, zero, g * gain[p])
@@ -164,8 +160,8 @@ def backward(real, uniform, code, pauses, learn):
 
     @sweep
     def parameters_step(
-        grad, charged, held, decay, gain, drive, threshold, reset, carry, surrogate, before, before_held,
-        d_decay, d_gain, d_drive, d_threshold, d_reset, first, soft, detach, n,
+        grad, charged, held, decay, gain, drive, threshold, reset, carry, before, before_held,
+        d_decay, d_gain, d_drive, d_threshold, d_reset, alpha, beta, first, soft, detach, n,
     ):  # fmt: skip
         for i in range(n):
             p = 0 if uniform else i
@@ -173,7 +169,8 @@ def backward(real, uniform, code, pauses, learn):
             holds = pauses and held[i] > zero
             fires = x >= threshold[p]
             jump = reset[p] - threshold[p] if soft else reset[p] - x
-            through = surrogate[i] * (grad[i] + (zero if detach else carry[i] * jump))
+            through = grad[i] + (zero if detach else carry[i] * jump)
+            through = derivative_at(x - threshold[p], alpha, beta) * through
             g = through + (zero if fires and not soft else carry[i])
             v = before[i]
             if not first:
@@ -195,7 +192,7 @@ def backward(real, uniform, code, pauses, learn):
         grads, rows = as_pointer(args[9], real), as_pointer(args[10], real)
         charges, helds, start = as_pointer(args[11], real), as_pointer(args[12], real), as_pointer(args[13], real)
         ends, carries, sums = as_pointer(args[14], real), as_pointer(args[15], real), as_pointer(args[16], real)
-        carry, surrogate = room(), room()
+        carry = room()
         while True:
             chunk = fetch_add(args, 1)
             if chunk >= chunks:
@@ -212,16 +209,15 @@ def backward(real, uniform, code, pauses, learn):
                 o = (steps - 1 - back) * total + j
                 grad, charged, held = offset(grads, o), offset(charges, o), offset(helds, o)
                 if learn:
-                    derivative(alpha, beta, charged, threshold, surrogate, n)
                     first = back == steps - 1
                     before = offset(start, j) if first else offset(charges, o - total)
                     before_held = held if first else offset(helds, o - total)
                     parameters_step(
-                        grad, charged, held, decay, gain, drive, threshold, reset, carry, surrogate, before,
-                        before_held, offset(sums, j), offset(sums, total + j), offset(sums, 2 * total + j),
-                        offset(sums, 3 * total + j), offset(sums, 4 * total + j), first, soft, detach, n,
+                        grad, charged, held, decay, gain, drive, threshold, reset, carry, before, before_held,
+                        offset(sums, j), offset(sums, total + j), offset(sums, 2 * total + j),
+                        offset(sums, 3 * total + j), offset(sums, 4 * total + j), alpha, beta, first, soft, detach, n,
                     )  # fmt: skip
-                step(grad, charged, held, decay, gain, threshold, reset, carry, surrogate, alpha, beta, soft, detach, n)
+                step(grad, charged, held, decay, gain, threshold, reset, carry, alpha, beta, soft, detach, n)
             copy(carry, offset(carries, j), n)
 
     return kernel
